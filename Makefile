@@ -1,0 +1,37 @@
+# Two commands do everything: `make demo` and `make test`. Both create .venv and install what is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint types format imports check clean help
+help:
+	@echo "make demo   run the guard on a sample database, end to end"
+	@echo "make test   run all tests on an embedded PostgreSQL 18"
+	@echo "make lint   ruff, mypy --strict, import-linter"
+
+$(STAMP): pyproject.toml pg_guard/_version.py
+	@echo "Creating $(VENV) and installing pg-guard (once, about a minute) ..."
+	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pg-guard needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.11 ...")'
+	@"$(PYTHON)" -m venv "$(VENV)"
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch "$(STAMP)"
+
+demo: $(STAMP)
+	@"$(BIN)/python" -m pg_guard demo
+
+test: $(STAMP)
+	@"$(BIN)/python" -m pytest $(ARGS)
+
+lint: $(STAMP)
+	@"$(BIN)/python" -m ruff check .
+	@"$(BIN)/python" -m ruff format --check .
+	@"$(BIN)/python" -m mypy
+	@"$(BIN)/lint-imports"
+
+format: $(STAMP)
+	@"$(BIN)/python" -m ruff format .
+	@"$(BIN)/python" -m ruff check --fix .
+
+clean:
+	rm -rf "$(VENV)" build dist

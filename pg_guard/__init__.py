@@ -1,0 +1,1 @@
+"""pg-guard: a declarative guard between language models and PostgreSQL."""
