@@ -1,0 +1,49 @@
+"""Fixtures that every test may use: a real PostgreSQL 18 and the sample database, once per session (and per worker)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pg_guard.demo.database import load_sample_database
+from pg_guard.demo.embedded import start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard.guard import Guard
+
+    from pg_guard.catalog.model import Catalog
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URI of a superuser on an embedded PostgreSQL 18 of this test session."""
+    with start(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server.dsn
+
+
+@pytest.fixture(scope="session")
+async def demo_dsn(server_dsn: str) -> str:
+    """URI of the sample database, loaded once; a test that changes it must undo that."""
+    return await load_sample_database(server_dsn)
+
+
+@pytest.fixture(scope="session")
+async def demo_catalog(demo_dsn: str) -> Catalog:
+    """The catalog of the sample database."""
+    from pg_guard.catalog.model import Catalog
+
+    return await Catalog.from_database(demo_dsn)
+
+
+@pytest.fixture(scope="session")
+def demo_guard(demo_catalog: Catalog) -> Guard:
+    """The guard with the shipped demo policy on the sample database."""
+    from pg_guard.guard import Guard
+
+    return Guard.load(ROOT / "policies" / "demo.yaml", catalog=demo_catalog)
