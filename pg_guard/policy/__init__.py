@@ -1,1 +1,1 @@
-"""From policy files to a checked policy. In: YAML, overlays. Out: `model.Policy`, and its program of checks (`compile`)."""
+"""From policy files to a checked policy. In: YAML and overlays. Out: a `model.Policy` and its program of checks."""

@@ -1,4 +1,4 @@
-"""The policy file, version 1, as values. In: plain mappings, lists, scalars. Out: a frozen `Policy` or pydantic's errors.
+"""The policy file, version 1, as values. In: plain mappings and lists. Out: a frozen `Policy` or pydantic's errors.
 
 Attributes are named as the keys of the file. The descriptions become the JSON Schema (`pg_guard.policy.schema`), so
 they are the reference documentation of each key. `pg_guard.policy.load` reads files and gives each error its place.
@@ -203,7 +203,7 @@ class Functions(_Section):
     """Which functions may be called, wherever a function can stand."""
 
     mode: Literal["allowlist", "denylist"] = "allowlist"
-    """``allowlist`` permits what ``allow`` lists; ``denylist`` permits built-in functions that ``deny`` does not list."""
+    """``allowlist`` permits what ``allow`` lists; ``denylist`` permits built-in functions that ``deny`` leaves."""
     allow: tuple[FunctionPattern, ...] = (CapabilityPattern(capability=_DEFAULT_CAPABILITIES),)
     """Names, wildcard patterns, names with argument types, or ``{capability: …}``."""
     deny: tuple[FunctionPattern, ...] = ()

@@ -1,7 +1,8 @@
 """Values that a policy writes as text. In: a scalar. Out: a checked pattern, a count of bytes or seconds, a day.
 
 Only the form is checked here; what a pattern matches is decided in `pg_guard.checks.patterns`. A rejected value raises
-pydantic's `PydanticCustomError`, whose context may hold a ``hint``: what to write instead.
+pydantic's `PydanticCustomError` of type ``policy_value``. Its context holds ``message``, the end of a sentence that
+begins with the value, and ``hint``, what to write instead. Neither repeats the value: it may come from the environment.
 """
 
 import datetime
@@ -62,41 +63,37 @@ def split_name(text: str, separator: str = ".") -> list[str]:
         else:
             parts[-1] += character
     if quoted:
-        raise _problem(
-            f"{text!r} has a double quote that is not closed", 'a quote inside of a quoted name is written ""'
-        )
+        raise _problem("has a double quote that is not closed", 'a quote inside of a quoted name is written ""')
     return parts
 
 
-def _check_part(part: str, whole: str) -> None:
+def _check_part(part: str) -> None:
     if part != part.strip():
-        raise _problem(f"{whole!r} has spaces around a name", "remove them, or put the name in double quotes")
+        raise _problem("has spaces around a name", "remove them, or put the name in double quotes")
     inside = part
     if '"' in part:
         if not re.fullmatch(r'"(?:[^"]|"")*"', part):
-            raise _problem(f"{whole!r} mixes quoted and unquoted text in one name", "quote the whole name or nothing")
+            raise _problem("mixes quoted and unquoted text in one name", "quote the whole name or nothing")
         inside = part[1:-1].replace('""', '"')
     if not inside:
-        raise _problem(f"{whole!r} has an empty name, so it matches nothing", "write a name or a wildcard such as *")
+        raise _problem("has an empty name, so it matches nothing", "write a name or a wildcard such as *")
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in inside):
-        raise _problem(f"{whole!r} holds a control character")
+        raise _problem("holds a control character")
     if "*" not in inside and "?" not in inside and len(inside.encode("utf-8", "surrogatepass")) > NAME_BYTES:
         raise _problem(
-            f"{whole!r} is longer than {NAME_BYTES} bytes, so it matches nothing",
+            f"is longer than {NAME_BYTES} bytes, so it matches nothing",
             f"PostgreSQL cuts names at {NAME_BYTES} bytes; write the name as the catalog holds it",
         )
 
 
 def _check_name(text: str, most: int, form: str) -> str:
     if not text.strip():
-        raise _problem("an empty pattern matches nothing", f"write {form}")
+        raise _problem("is empty, so it matches nothing", f"write {form}")
     parts = split_name(text)
     if len(parts) > most:
-        raise _problem(
-            f"{text!r} has {len(parts)} parts", f"write {form}; put a name that holds a dot in double quotes"
-        )
+        raise _problem(f"has {len(parts)} parts", f"write {form}; put a name that holds a dot in double quotes")
     for part in parts:
-        _check_part(part, text)
+        _check_part(part)
     return text
 
 
@@ -115,14 +112,14 @@ def _function(text: str) -> str:
     name, arguments = head[0], head[1]
     if len(head) > 2 or not arguments.endswith(")") or ")" in arguments[:-1]:
         raise _problem(
-            f"{text!r} is not a function's name with argument types",
+            "is not a function's name with argument types",
             "write name(type, type), with types as in pg_type and without lengths",
         )
     _check_name(name.rstrip(), 2, "name, schema.name or name(types)")
     if inside := arguments[:-1].strip():
         for argument in split_name(inside, ","):
             if not argument.strip():
-                raise _problem(f"{text!r} has an empty argument type", "write name() for a function without arguments")
+                raise _problem("has an empty argument type", "write name() for a function without arguments")
     return text
 
 
@@ -137,10 +134,10 @@ def _quantity(value: object, units: dict[str, float] | dict[str, int], example: 
         return value
     match = _QUANTITY.fullmatch(value.strip())
     if match is None:
-        raise _problem(f"{value!r} is not a number with a unit", f"write for example {example}")
+        raise _problem("is not a number with a unit", f"write for example {example}")
     number, unit = match.groups()
     if unit not in units:
-        raise _problem(f"{unit!r} is not a known unit", f"one of {', '.join(units)}, as in {example}")
+        raise _problem("has an unknown unit", f"one of {', '.join(units)}, as in {example}")
     return float(number) * units[unit]
 
 
@@ -161,13 +158,13 @@ def _day(value: object) -> object:
         try:
             return datetime.date.fromisoformat(value)
         except ValueError:
-            raise _problem(f"{value!r} is not a day of the calendar") from None
-    raise _problem(f"{value!r} is not a day", "write it as 2026-12-31")
+            raise _problem("is not a day of the calendar") from None
+    raise _problem("is not a day", "write it as 2026-12-31")
 
 
 def _reason(text: str) -> str:
     if not text.strip():
-        raise _problem("a reason needs words")
+        raise _problem("gives no reason")
     return text
 
 
