@@ -33,6 +33,11 @@ Capability: TypeAlias = Literal[
     "memory-heavy",  # the size of the result is an argument
     "xml-export",
     "type-io",  # input and output functions of types
+    "sequence-read",  # currval, lastval, the state of a sequence
+    "catalog-write",  # changes catalogs, indexes or stored statistics although it looks like a read
+    "statistics-write",  # resets the counters that monitoring reads
+    "support",  # index, aggregate and planner support: an argument or result is of a type that SQL cannot produce
+    "trigger",  # returns trigger: an error outside of a trigger
 ]
 
 CAPABILITIES: frozenset[str] = frozenset(get_args(Capability))
