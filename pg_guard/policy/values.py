@@ -186,18 +186,14 @@ PositiveInt = Annotated[int, Strict(), Field(gt=0, le=2**31 - 1)]
 """A whole number from 1; text such as "10" and booleans are refused."""
 
 Seconds = Annotated[
-    float,
-    BeforeValidator(_seconds, json_schema_input_type=str | float),
-    Strict(),
-    Field(gt=0, le=86400, allow_inf_nan=False),
+    Annotated[float, Strict(), Field(gt=0, le=86400, allow_inf_nan=False)],
+    BeforeValidator(_seconds, json_schema_input_type=str | Annotated[float, Field(gt=0, le=86400)]),
 ]
 """Seconds, from text with a unit (``500ms``, ``30s``, ``2min``, ``1h``) or from a bare number of seconds."""
 
 ByteCount = Annotated[
-    int,
-    BeforeValidator(_byte_count, json_schema_input_type=str | int),
-    Strict(),
-    Field(gt=0, le=2**40),
+    Annotated[int, Strict(), Field(gt=0, le=2**40)],
+    BeforeValidator(_byte_count, json_schema_input_type=str | Annotated[int, Field(gt=0, le=2**40)]),
 ]
 """Bytes, from text with a unit (``10MB`` is 10,000,000 and ``10MiB`` is 10,485,760) or from a bare number of bytes."""
 
