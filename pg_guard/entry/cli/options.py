@@ -1,0 +1,174 @@
+"""Options that several commands share. In: what the user gave. Out: values, and a `Guard` made of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from pg_guard.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pg_guard.catalog.model import Catalog
+    from pg_guard.guard import Guard
+
+__all__ = [
+    "CONTEXT_SETTINGS",
+    "Terminal",
+    "catalog_options",
+    "dsn_option",
+    "example",
+    "format_option",
+    "load_catalog",
+    "load_guard",
+    "policy_option",
+    "principal_option",
+    "read_principal",
+    "require_dsn",
+    "terminal",
+]
+
+CONTEXT_SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 90}
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+policy_option = click.option(
+    "-p", "--policy", "policy_path", required=True, metavar="FILE", type=click.Path(), help="The policy file."
+)
+format_option = click.option(
+    "-f",
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to write the result.",
+)
+principal_option = click.option(
+    "--principal",
+    "principal",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="An attribute of who asks, as in tenant_id=42; may be given several times.",
+)
+dsn_option = click.option(
+    "--dsn",
+    envvar="PG_GUARD_DSN",
+    show_envvar=True,
+    metavar="URI",
+    help="The database, as in postgresql://user@host/database. Prefer the environment: arguments are seen by others.",
+)
+_catalog_option = click.option(
+    "-c",
+    "--catalog",
+    "catalog_path",
+    metavar="FILE",
+    type=click.Path(),
+    help="A catalog snapshot; names are resolved as that database resolves them.",
+)
+
+
+def catalog_options(command: _F) -> _F:
+    """Add ``--catalog`` and ``--dsn``: where names are resolved."""
+    return _catalog_option(dsn_option(command))
+
+
+def example(*lines: str) -> str:
+    """The end of a help page, kept as it is written."""
+    shown = "\n".join(f"  {line}" for line in lines)
+    return f"\b\nExample{'s' if len(lines) > 1 else ''}:\n{shown}"
+
+
+def load_catalog(catalog_path: str | None, dsn: str | None) -> Catalog | None:
+    """Read the catalog from a snapshot or a database, or return None when neither is given.
+
+    Raises:
+        UsageError: Both were given as arguments; a snapshot wins over a database from the environment.
+        CatalogError: The snapshot cannot be read.
+        DatabaseError: The database cannot be reached.
+    """
+    context = click.get_current_context(silent=True)
+    if catalog_path and dsn:
+        if context is None or context.get_parameter_source("dsn") is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                "--catalog and --dsn both say where names are resolved",
+                hint="give the snapshot for a repeatable result, or the database for the newest state",
+            )
+        dsn = None
+    if not catalog_path and not dsn:
+        return None
+    from pg_guard.catalog.model import Catalog
+
+    if catalog_path:
+        return Catalog.from_json(catalog_path)
+    assert dsn is not None  # noqa: S101 - one of the two is given
+    return asyncio.run(Catalog.from_database(dsn))
+
+
+def load_guard(policy_path: str, catalog_path: str | None, dsn: str | None) -> Guard:
+    """Build the guard that the options describe.
+
+    Raises:
+        PolicyError: The policy cannot be used.
+        UsageError: As for `load_catalog`.
+    """
+    from pg_guard.guard import Guard
+
+    return Guard.load(policy_path, catalog=load_catalog(catalog_path, dsn))
+
+
+def require_dsn(dsn: str | None) -> str:
+    """Return the connection URI.
+
+    Raises:
+        UsageError: None was given.
+    """
+    if not dsn:
+        raise UsageError("no database given", hint="set PG_GUARD_DSN, or give --dsn postgresql://user@host/database")
+    return dsn
+
+
+def read_principal(pairs: Sequence[str]) -> dict[str, Any] | None:
+    """Read ``KEY=VALUE`` pairs; a value that is a JSON number, truth value or string counts as one, any other is text.
+
+    Raises:
+        UsageError: A pair has no ``=`` or no key, or a key is given twice.
+    """
+    principal: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--principal {pair}: not of the form KEY=VALUE", hint="write --principal tenant_id=42")
+        if key in principal:
+            raise UsageError(f"--principal {key} is given twice")
+        principal[key] = _scalar(value)
+    return principal or None
+
+
+def _scalar(text: str) -> str | int | float | bool:
+    try:
+        value = json.loads(text, parse_constant=lambda _: None)
+    except ValueError:
+        return text
+    return value if isinstance(value, (str, int, float, bool)) else text
+
+
+class Terminal(NamedTuple):
+    """What the reader of standard output sees: a width in cells, and whether colours show."""
+
+    width: int
+    color: bool
+
+
+def terminal() -> Terminal:
+    """Look at standard output, ``COLUMNS`` and ``NO_COLOR``."""
+    from rich.console import Console
+
+    console = Console()
+    colors = console.is_terminal and console.color_system is not None and not console.no_color
+    return Terminal(min(console.width, 120), colors)

@@ -1,0 +1,194 @@
+"""Scripts for psql. In: the text of a file. Out: its statements, its meta-commands, and where it stops being readable.
+
+What stands outside of literals and comments is told by PostgreSQL's own scanner. psql reads a meta-command up to the
+end of its line and goes on with the statement that it has begun, so such a line is replaced by spaces; a command that
+sends the statement, as ``\\gset``, is replaced by a semicolon. Every offset stays what it is in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from postgast import PgQueryError, scan
+
+from pg_guard.decision import Finding
+from pg_guard.sql.witness import split_statements
+
+if TYPE_CHECKING:
+    from pg_guard.report.excerpt import Source
+
+__all__ = ["Script", "read_script"]
+
+# The scanner gives a character that makes no longer token as itself.
+_BACKSLASH: Final = ord("\\")
+_SEMICOLON: Final = ord(";")
+_COPY_DATA = re.compile(r"^[ \t]*copy\b[^;]*?\bfrom\s+stdin\b[^;]*;[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE)
+_END_OF_DATA = re.compile(r"^\\\.[ \t\r]*$", re.MULTILINE)
+_NOT_NEWLINE = re.compile(r"[^\n]")
+_COMMAND = re.compile(r"\\([A-Za-z]+|.?)")
+
+_SENDS: Final = frozenset({"g", "gx", "gset", "gdesc", "gexec", "bind", "crosstabview", "watch", "sendpipeline"})
+_HARMLESS: Final = frozenset(
+    {"a", "C", "H", "T", "conninfo", "echo", "elif", "else", "endif", "errverbose", "f", "gdesc", "gset", "gx", "if"}
+    | {"crosstabview", "p", "print", "prompt", "pset", "q", "qecho", "restrict", "set", "t", "timing", "unrestrict"}
+    | {"unset", "warn", "watch", "x", "encoding"}
+)
+"""Commands that run nothing by themselves; every other one reads a file, runs a program, or sends text unseen here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A file, taken apart.
+
+    Attributes:
+        text: The text with meta-commands and COPY data blanked, as long as the file's own.
+        statements: Character offsets (start, end) of each statement.
+        findings: What cannot be checked: meta-commands, COPY data, an open quote; spans are places in the file.
+    """
+
+    text: str
+    statements: tuple[tuple[int, int], ...]
+    findings: tuple[Finding, ...]
+
+
+def read_script(source: Source) -> Script:
+    """Take a file apart; any text gives a result."""
+    masked, findings = _mask(source)
+    statements = split_statements(masked)
+    broken = _scan_error(masked) if len(statements) == 1 else None
+    if broken is not None:
+        # The splitter gave up: what stands before the statement with the open quote is split again, without it.
+        offset, message = broken
+        before = split_statements(masked[:offset])
+        statements = before[:-1] if before and before[-1][1] == len(masked[:offset].rstrip()) else before
+        findings.append(
+            Finding(
+                "sql/syntax",
+                "medium",
+                f"PostgreSQL cannot read the file from here on: {message}.",
+                "Close the quote or the comment; what follows was not checked.",
+                source.span(offset, _line_end(masked, offset)),
+            )
+        )
+    return Script(masked, tuple(statements), tuple(findings))
+
+
+def _mask(source: Source) -> tuple[str, list[Finding]]:
+    text = source.text
+    findings: list[Finding] = []
+    if "\0" in text or ("\\" not in text and not _COPY_DATA.search(text)):
+        return text, findings
+    parts: list[str] = []
+    position, search_from = 0, 0
+    while position < len(text):
+        copy = _COPY_DATA.search(text, max(position, search_from))
+        stop = copy.end() if copy else len(text)
+        command = _first_command(text, position, stop)
+        if command is not None:
+            end = _line_end(text, command)
+            parts += (text[position:command], _replacement(text, command, end))
+            finding = _command_finding(source, command, end)
+            if finding:
+                findings.append(finding)
+                position = end
+            else:
+                # ``\;`` only separates: the rest of the line is SQL.
+                parts[-1] = " ;"
+                position = command + 2
+        elif copy is None:
+            break
+        elif _scan_error(text[position : copy.start()]) is None:
+            end_of_data = _END_OF_DATA.search(text, copy.end())
+            end = end_of_data.end() if end_of_data else len(text)
+            parts += (text[position : copy.end()], _NOT_NEWLINE.sub(" ", text[copy.end() : end]))
+            position = end
+        else:
+            search_from = copy.end()  # inside of a literal
+    parts.append(text[position:])
+    return "".join(parts), findings
+
+
+def _first_command(text: str, start: int, stop: int) -> int | None:
+    """Offset of the first backslash outside of literals and comments.
+
+    Reads as far as the line of the next backslash and a little more, not to the end: a file with a meta-command in each
+    line would be read once per line otherwise.
+    """
+    reach = 1_000
+    while (backslash := text.find("\\", start, stop)) >= 0:
+        limit = min(stop, _line_end(text, max(backslash, start + reach)))
+        tokens = _tokens(text[start:limit])
+        boundary = 0
+        for kind, offset in tokens:
+            if kind == _BACKSLASH:
+                return start + offset
+            if kind == _SEMICOLON:
+                boundary = offset + 1
+        if limit == stop:
+            break
+        # A semicolon is the only sure boundary: a string may go on after a newline.
+        start += boundary
+        reach *= 1 if boundary else 2
+    return None
+
+
+def _tokens(text: str) -> list[tuple[int, int]]:
+    """Kind and character offset of each token, up to where the scanner stops.
+
+    Everything before an open quote is read rightly, and the quote may be a meta-command's own (``\\echo don't``).
+    """
+    error = _scan_error(text)
+    if error is not None:
+        text = text[: error[0]]
+        if _scan_error(text) is not None:
+            return []
+    data = text.encode("utf-8", "replace")
+    tokens = scan(data.decode()).tokens
+    if len(data) == len(text):
+        return [(token.token, token.start) for token in tokens]
+    marks = [token for token in tokens if token.token in (_BACKSLASH, _SEMICOLON)]
+    return [(token.token, len(data[: token.start].decode("utf-8", "ignore"))) for token in marks]
+
+
+def _scan_error(text: str) -> tuple[int, str] | None:
+    """Character offset and message of what the scanner stops at, or None."""
+    if "\0" in text:
+        return None
+    try:
+        scan(text.encode("utf-8", "replace").decode())
+    except PgQueryError as error:
+        message = error.message.partition(" at or near ")[0]
+        # Counted from 1, in characters (and not in bytes, as postgast's documentation has it).
+        return max(0, min(error.cursorpos - 1, len(text))), message
+    return None
+
+
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
+
+
+def _replacement(text: str, start: int, end: int) -> str:
+    match = _COMMAND.match(text, start)
+    sends = match is not None and match[1] in _SENDS
+    return (";" if sends else " ") + " " * (end - start - 1)
+
+
+def _command_finding(source: Source, start: int, end: int) -> Finding | None:
+    match = _COMMAND.match(source.text, start)
+    name = match[1] if match else ""
+    if name == ";":
+        return None
+    harmless = name in _HARMLESS and "`" not in source.text[start:end]
+    return Finding(
+        "lint/psql-command",
+        "info" if harmless else "medium",
+        f"\\{name} is a command of psql, not SQL; it was not checked.",
+        "Nothing to do: it runs no statement by itself."
+        if harmless
+        else "Move what it runs into this file as plain SQL, so that it can be checked.",
+        source.span(start, start + len(source.text[start:end].rstrip())),
+        "warn" if harmless else "deny",
+    )

@@ -1,0 +1,126 @@
+"""Validate policy files. In: paths and perhaps a catalog. Out: all problems, and what the policy's tests gave."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pg_guard.errors import PolicyError, UsageError
+
+if TYPE_CHECKING:
+    from pg_guard.catalog.model import Catalog
+    from pg_guard.decision import Decision
+    from pg_guard.errors import Problem
+    from pg_guard.policy.model import Policy, PolicyTest
+
+__all__ = ["VALIDATE_SCHEMA", "PolicyReport", "TestOutcome", "exit_code", "to_document", "validate_policy"]
+
+VALIDATE_SCHEMA: Final = "pg-guard/policy-validation/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class TestOutcome:
+    """One embedded test: what it expects, and what the guard decided."""
+
+    __test__ = False  # not a class of tests, whatever pytest thinks of its name
+
+    test: PolicyTest
+    decision: Decision
+
+    @property
+    def missing_rules(self) -> tuple[str, ...]:
+        """Rules that the test names and no finding has."""
+        found = {finding.rule for finding in self.decision.findings}
+        return tuple(rule for rule in self.test.rules if rule not in found)
+
+    @property
+    def effect(self) -> str:
+        """The effect that counts: under ``mode: monitor`` a statement that would be denied counts as denied."""
+        return "deny" if self.decision.would_deny else self.decision.effect
+
+    @property
+    def passed(self) -> bool:
+        """True when the effect is the expected one and each named rule has a finding."""
+        return self.effect == self.test.expect and not self.missing_rules
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReport:
+    """One policy file: the policy when it can be used, all problems, and its tests; or why it could not be read."""
+
+    path: str
+    policy: Policy | None = None
+    problems: tuple[Problem, ...] = ()
+    tests: tuple[TestOutcome, ...] = ()
+    error: UsageError | None = None
+
+    @property
+    def valid(self) -> bool:
+        """True when the policy can be used."""
+        return self.policy is not None
+
+    @property
+    def failed(self) -> tuple[TestOutcome, ...]:
+        """The tests that failed."""
+        return tuple(outcome for outcome in self.tests if not outcome.passed)
+
+
+def validate_policy(path: str, catalog: Catalog | None) -> PolicyReport:
+    """Load a policy and run the tests that it holds; problems are returned, not raised."""
+    from pg_guard.guard import Guard
+    from pg_guard.policy.load import load_policy
+
+    try:
+        loaded = load_policy(path)
+        guard = Guard(loaded.policy, catalog)
+    except UsageError as error:
+        return PolicyReport(path, error=error)
+    except PolicyError as error:
+        return PolicyReport(path, problems=error.problems)
+    tests = tuple(TestOutcome(test, guard.check(test.sql)) for test in loaded.policy.tests)
+    return PolicyReport(path, loaded.policy, loaded.problems, tests)
+
+
+def exit_code(reports: tuple[PolicyReport, ...]) -> int:
+    """3 when a policy is invalid, else 2 when a file cannot be read, else 1 when a test failed, else 0."""
+    if any(not report.valid and report.error is None for report in reports):
+        return 3
+    if any(report.error for report in reports):
+        return 2
+    return 1 if any(report.failed for report in reports) else 0
+
+
+def to_document(reports: tuple[PolicyReport, ...]) -> dict[str, Any]:
+    """The reports as plain JSON values."""
+    return {
+        "schema": VALIDATE_SCHEMA,
+        "policies": [
+            {
+                "path": report.path,
+                "valid": report.valid,
+                "error": report.error.message if report.error else None,
+                "name": report.policy.metadata.name if report.policy else None,
+                "version": report.policy.metadata.version if report.policy else None,
+                "problems": [asdict(problem) for problem in report.problems],
+                "tests": [
+                    {
+                        "name": outcome.test.name,
+                        "passed": outcome.passed,
+                        "expect": outcome.test.expect,
+                        "effect": outcome.effect,
+                        "missing_rules": list(outcome.missing_rules),
+                        "findings": [finding.to_dict() for finding in outcome.decision.findings],
+                    }
+                    for outcome in report.tests
+                ],
+            }
+            for report in reports
+        ],
+        "counts": {
+            "policies": len(reports),
+            "invalid": sum(not report.valid for report in reports),
+            "warnings": sum(problem.level == "warning" for report in reports for problem in report.problems),
+            "tests": sum(len(report.tests) for report in reports),
+            "failed": sum(len(report.failed) for report in reports),
+        },
+    }
