@@ -1,0 +1,290 @@
+"""Expressions. In: a node of PostgreSQL's raw tree and a scope. Out: facts recorded, and what is known of the value.
+
+Every kind of node that can stand in an expression has a reader in `_readers`; a kind that has none becomes a
+`sql/unsupported` note. Kinds in `_PLAIN` only hold other nodes: all their fields are read.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pg_guard.catalog.model import Name
+from pg_guard.facts import calls, references
+from pg_guard.facts.model import TypeUse, Use
+from pg_guard.facts.names import PG, UNKNOWN
+from pg_guard.facts.scopes import Expr, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pg_guard.facts.reader import Reader
+    from pg_guard.sql.witness import Node
+
+__all__ = ["read", "read_all", "read_type"]
+
+_BOOL = Name(PG, "bool")
+_TEXT = Name(PG, "text")
+_NOTHING = Expr()
+
+_CONST_TYPES = {
+    "ival": Name(PG, "int4"),
+    "fval": Name(PG, "numeric"),
+    "boolval": _BOOL,
+    "sval": UNKNOWN,
+    "bsval": Name(PG, "bit"),
+}
+
+# Nodes that call no function of their own and hold only other nodes, with the type of their value where it is fixed.
+_PLAIN: dict[str, Name | None] = {
+    "BoolExpr": _BOOL,
+    "NullTest": _BOOL,
+    "BooleanTest": _BOOL,
+    "CaseExpr": None,
+    "CaseWhen": None,
+    "CoalesceExpr": None,
+    "MinMaxExpr": None,
+    "A_ArrayExpr": None,
+    "RowExpr": Name(PG, "record"),
+    "A_Indices": None,
+    "List": None,
+    "NamedArgExpr": None,
+    "GroupingFunc": Name(PG, "int4"),
+    "GroupingSet": None,
+    "SortBy": None,
+    "ResTarget": None,
+    "XmlExpr": Name(PG, "xml"),
+    "XmlSerialize": None,
+    "JsonObjectConstructor": None,
+    "JsonArrayConstructor": None,
+    "JsonObjectAgg": None,
+    "JsonArrayAgg": None,
+    "JsonAggConstructor": None,
+    "JsonKeyValue": None,
+    "JsonValueExpr": None,
+    "JsonFormat": None,
+    "JsonReturning": None,
+    "JsonOutput": None,
+    "JsonFuncExpr": None,
+    "JsonBehavior": None,
+    "JsonParseExpr": None,
+    "JsonScalarExpr": None,
+    "JsonSerializeExpr": None,
+    "JsonIsPredicate": _BOOL,
+    "JsonArgument": None,
+    "JsonTablePathSpec": None,
+}
+_AGGREGATES = frozenset({"JsonObjectAgg", "JsonArrayAgg"})
+# Scalars that libpg_query writes as nodes.
+_LEAVES = frozenset({"String", "Integer", "Float", "Boolean", "BitString", "SetToDefault"})
+# Fields whose value is a node without its kind around it.
+_TYPED_FIELDS = {"typeName": "TypeName", "over": "WindowDef"}
+
+
+def read(reader: Reader, node: Node | None, scope: Scope, use: Use) -> Expr:
+    """Read one expression.
+
+    Raises:
+        TooDeep: The depth budget is used up.
+    """
+    if not node:
+        return _NOTHING
+    kind, body = next(iter(node.items()))
+    special = _readers().get(kind)
+    if special is None:
+        if kind in _LEAVES:
+            return _NOTHING
+        if kind not in _PLAIN:
+            reader.unsupported(f"The construct {kind}", body.get("location", -1) if isinstance(body, dict) else -1)
+            return _NOTHING
+        special = _read_plain
+    reader.enter(body.get("location", -1))
+    try:
+        return special(reader, node, scope, use)
+    finally:
+        reader.leave()
+
+
+def read_all(reader: Reader, nodes: list[Node] | None, scope: Scope, use: Use) -> tuple[Expr, ...]:
+    return tuple(read(reader, node, scope, use) for node in nodes or ())
+
+
+def merge(exprs: tuple[Expr, ...], type_: Name | None = None, *, aggregate: bool = False) -> Expr:
+    """What is known of an expression made of others."""
+    items = tuple(item for each in exprs for item in each.items)
+    return Expr(
+        type_,
+        items,
+        constant=False,
+        set_returning=any(each.set_returning for each in exprs),
+        aggregate=aggregate or any(each.aggregate for each in exprs),
+    )
+
+
+def _read_plain(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    kind, body = next(iter(node.items()))
+    parts: list[Expr] = []
+    _read_fields(reader, body, scope, use, parts)
+    type_ = _PLAIN[kind]
+    if kind in ("CoalesceExpr", "MinMaxExpr") and parts:
+        types = {part.type for part in parts if part.type != UNKNOWN}
+        type_ = types.pop() if len(types) == 1 else None
+    return merge(tuple(parts), type_, aggregate=kind in _AGGREGATES)
+
+
+def _read_fields(reader: Reader, body: Node, scope: Scope, use: Use, parts: list[Expr]) -> None:
+    for field, value in body.items():
+        if isinstance(value, list):
+            for item in value:
+                if isinstance(item, dict) and item:
+                    parts.append(read(reader, item, scope, use))
+        elif isinstance(value, dict) and value:
+            typed = _TYPED_FIELDS.get(field)
+            if typed == "TypeName":
+                read_type(reader, value)
+            elif typed == "WindowDef":
+                calls.read_window(reader, value, scope)
+            elif next(iter(value))[0].isupper():
+                parts.append(read(reader, value, scope, use))
+            else:
+                _read_fields(reader, value, scope, use, parts)
+
+
+def _read_const(_reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:
+    body = node["A_Const"]
+    if body.get("isnull"):
+        return Expr(UNKNOWN, constant=True)
+    for field, type_ in _CONST_TYPES.items():
+        if field in body:
+            value = body[field]
+            # libpg_query leaves out fields that are zero or false.
+            text = str(next(iter(value.values()), "0" if field == "ival" else "")) if isinstance(value, dict) else str(value)
+            return Expr(type_, constant=True, value=text)
+    return Expr(None, constant=True)
+
+
+def _read_param(_reader: Reader, _node: Node, _scope: Scope, _use: Use) -> Expr:
+    return Expr(None, constant=True, value="$")
+
+
+def _read_cast(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    body = node["TypeCast"]
+    arg = read(reader, body.get("arg"), scope, use)
+    system = arg.direct is not None and arg.direct.name == "tableoid"
+    type_ = read_type(reader, body["typeName"], arg, system_column=system)
+    # `same` keeps `CAST(tenant_id AS integer) = 42` a condition on the column where the cast changes no value.
+    same = arg.direct is not None and (arg.direct.type == type_ or _widens(arg.direct.type, type_))
+    return Expr(
+        type_,
+        arg.items,
+        arg.direct if same else None,
+        arg.constant,
+        arg.probe,
+        None,
+        arg.value,
+        arg.set_returning,
+        arg.aggregate,
+    )
+
+
+_WIDTHS = {"int2": 1, "int4": 2, "int8": 3, "numeric": 4}
+_STRINGS = frozenset({"text", "varchar"})
+
+
+def _widens(source: Name | None, target: Name | None) -> bool:
+    """A cast that keeps distinct values distinct, so that equality after it is equality before it."""
+    if source is None or target is None or source.schema != PG or target.schema != PG:
+        return False
+    if source.name in _STRINGS and target.name in _STRINGS:
+        return True
+    return 0 < _WIDTHS.get(source.name, 0) <= _WIDTHS.get(target.name, 0)
+
+
+def read_type(reader: Reader, body: Node, arg: Expr | None = None, *, system_column: bool = False) -> Name | None:
+    """Record the type that a TypeName names, and the functions that a cast to it may call."""
+    names = [part["String"]["sval"] for part in body.get("names", ()) if "String" in part]
+    location = body.get("location", -1)
+    read_all(reader, body.get("typmods"), Scope(None), "argument")
+    if body.get("pct_type"):
+        reader.unsupported("%TYPE", location)
+        return None
+    if not names or len(names) > 3:
+        return None
+    schema, name = (names[-2] if len(names) > 1 else None), names[-1]
+    found = reader.names.type(schema, name)
+    key = found.key if found else Name(schema or PG, name)
+    known = found is not None or reader.names.catalog is None
+    constant = arg.value if arg is not None and arg.constant else None
+    reader.facts.types.append(
+        TypeUse(key, known, reader.at(location), constant, arg.type if arg else None, system_column)
+    )
+    if not known:
+        reader.note("sql/unknown-name", f'The type "{".".join(names)}" does not exist.', "Use an existing type.", location)
+    calls.use_type(reader, found, location)
+    for function in reader.names.user_casts.get(key, ()):
+        reader.use_function(function.schema, function.name, "cast", location, (arg,) if arg else ())
+    if body.get("arrayBounds"):
+        return Name(key.schema, f"_{key.name}")
+    return key
+
+
+def _read_collate(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    return read(reader, node["CollateClause"].get("arg"), scope, use)
+
+
+def _read_sublink(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    from pg_guard.facts import queries
+
+    body = node["SubLink"]
+    test = read(reader, body.get("testexpr"), scope, use)
+    if body.get("operName"):
+        calls.use_operator(reader, body["operName"], test, Expr(), body.get("location", -1))
+    query = queries.read_query(reader, body["subselect"], scope)
+    kind = body.get("subLinkType", "EXISTS_SUBLINK")
+    outputs = tuple(output.expr for output in query.outputs)
+    inner = merge(outputs)
+    if kind in ("EXISTS_SUBLINK", "ANY_SUBLINK", "ALL_SUBLINK"):
+        return Expr(_BOOL, (*test.items, *inner.items))
+    first = query.outputs[0].expr if query.outputs else _NOTHING
+    type_ = first.type if kind == "EXPR_SUBLINK" else None
+    return Expr(type_, inner.items, row=first.row if kind == "EXPR_SUBLINK" else None)
+
+
+def _read_json_query(reader: Reader, node: Node, scope: Scope, _use: Use) -> Expr:
+    """``JSON_ARRAY(SELECT …)``."""
+    from pg_guard.facts import queries
+
+    body = node["JsonArrayQueryConstructor"]
+    query = queries.read_query(reader, body["query"], scope)
+    if body.get("output"):
+        _read_fields(reader, {"output": body["output"]}, scope, "output", [])
+    return merge(tuple(output.expr for output in query.outputs))
+
+
+def _read_sql_value(reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:
+    body = node["SQLValueFunction"]
+    name, type_ = calls.SQL_VALUE_FUNCTIONS.get(body.get("op", "SVFOP_CURRENT_DATE"), ("", None))
+    if not name:
+        reader.unsupported(str(body.get("op")), body.get("location", -1))
+        return _NOTHING
+    reader.use_function(PG, name, "syntax", body.get("location", -1))
+    return Expr(Name(PG, type_) if type_ else None)
+
+
+@cache
+def _readers() -> dict[str, Callable[[Reader, Any, Scope, Use], Expr]]:
+    # Built on first use: calls and references read expressions in turn.
+    return {
+        "A_Const": _read_const,
+        "ParamRef": _read_param,
+        "ColumnRef": references.read_column,
+        "A_Indirection": references.read_indirection,
+        "A_Star": lambda _reader, _node, _scope, _use: _NOTHING,
+        "FuncCall": calls.read_call,
+        "A_Expr": calls.read_operator,
+        "TypeCast": _read_cast,
+        "CollateClause": _read_collate,
+        "SubLink": _read_sublink,
+        "SQLValueFunction": _read_sql_value,
+        "JsonArrayQueryConstructor": _read_json_query,
+    }

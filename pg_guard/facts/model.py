@@ -1,0 +1,147 @@
+"""The vocabulary that checks and rules see. In: nothing. Out: immutable values, one per fact.
+
+Every fact carries `location`, a byte offset in the text (as libpg_query gives it) or -1, so that a finding can show its
+place; facts that were reached through a view, a partition or a type carry `via`, the objects on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from pg_guard.catalog.model import Function, Name
+
+if TYPE_CHECKING:
+    from pg_guard.facts.scopes import Level, Source
+
+__all__ = [
+    "ColumnUse",
+    "Facts",
+    "FunctionUse",
+    "JoinLevel",
+    "Note",
+    "RelationUse",
+    "ScanUse",
+    "StatementUse",
+    "TypeUse",
+    "Use",
+]
+
+Use: TypeAlias = Literal[
+    "output", "where", "join", "group", "order", "having", "window", "distinct", "limit", "from", "filter", "argument"
+]
+
+
+class StatementUse(NamedTuple):
+    """A statement or a part that behaves like one: `kind` is `select`, `insert`, `locking`, `select-into` …"""
+
+    kind: str
+    depth: int
+    location: int
+
+
+class RelationUse(NamedTuple):
+    """A stored relation that the statement reads.
+
+    `names` has more than one entry only without a catalog, where an unqualified name may be in any schema of the
+    search_path; `known` is False when the catalog has no such relation. `via` names what led here (views, a parent).
+    """
+
+    names: tuple[Name, ...]
+    kind: str
+    known: bool
+    alias: str
+    location: int
+    via: tuple[Name, ...] = ()
+    how: Literal["scan", "view", "partition", "inheritance", "type"] = "scan"
+
+
+class ColumnUse(NamedTuple):
+    """A column of a stored relation that the statement reads, in any position.
+
+    `star` and `whole_row` say that no one named it: it came with ``*``, ``t.*`` or a reference to the whole row.
+    `certain` is False where, without a catalog, the name may belong to another relation in scope.
+    """
+
+    relations: tuple[Name, ...]
+    name: str
+    use: Use
+    location: int
+    star: bool = False
+    whole_row: bool = False
+    via: tuple[Name, ...] = ()
+    certain: bool = True
+
+
+class FunctionUse(NamedTuple):
+    """A function that the statement may call.
+
+    `schema` and `name` are PostgreSQL's own spelling; `candidates` are the overloads that the catalog allows there
+    (empty without a catalog, and when it has none: then `known` is False).
+    """
+
+    schema: str | None
+    name: str
+    candidates: tuple[Function, ...]
+    known: bool
+    position: Literal["call", "syntax", "operator", "cast", "attribute", "domain", "sample", "type"]
+    location: int
+    literals: tuple[tuple[int, str], ...] = ()
+    via: tuple[Name, ...] = ()
+
+
+class TypeUse(NamedTuple):
+    """A type that the statement names; `constant` is the text when a literal is cast to it."""
+
+    name: Name
+    known: bool
+    location: int
+    constant: str | None = None
+    source: Name | None = None
+    system_column: bool = False
+
+
+class JoinLevel(NamedTuple):
+    """How many relations one SELECT level joins (tables, views, CTEs and derived tables)."""
+
+    tables: int
+    location: int
+
+
+class ScanUse(NamedTuple):
+    """One scan of a stored relation, for requirements that hold per scan."""
+
+    source: Source
+    level: Level
+    relation: RelationUse
+    location: int
+    via: tuple[Name, ...] = ()
+
+
+class Note(NamedTuple):
+    """Something that could not be understood or resolved: the statement is refused with it."""
+
+    rule: str
+    message: str
+    remediation: str
+    location: int
+
+
+@dataclass(slots=True)
+class Facts:
+    """All facts of one statement, in the order in which they were met."""
+
+    kind: str = "unknown"
+    statements: list[StatementUse] = field(default_factory=list)
+    relations: list[RelationUse] = field(default_factory=list)
+    columns: list[ColumnUse] = field(default_factory=list)
+    functions: list[FunctionUse] = field(default_factory=list)
+    types: list[TypeUse] = field(default_factory=list)
+    joins: list[JoinLevel] = field(default_factory=list)
+    scans: list[ScanUse] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    # What PostgreSQL's grammar saw, for the comparison with the other reading.
+    raw_relations: list[tuple[str, ...]] = field(default_factory=list)
+    raw_columns: list[tuple[str, ...]] = field(default_factory=list)
+    raw_fields: list[str] = field(default_factory=list)
+    raw_kinds: list[str] = field(default_factory=list)

@@ -1,0 +1,369 @@
+"""A small prover for conditions on scans. In: the levels of a statement. Out: which columns of a scan are held to constants.
+
+**Held.** A column of a scan is *held* when every row of the scan that can take part in the result has, in that column, a
+value from a fixed set of literals and parameters (or NULL). The prover concludes this from
+
+- ``column = constant``, ``constant = column``, ``column IN (constants)``, ``column = ANY (ARRAY[constants])`` or
+  ``= ANY ('{…}')`` or ``= ANY ($1)``, ``column IS NOT DISTINCT FROM constant``, row equality ``(a, b) = (1, 2)``;
+- conjunctions of these in WHERE and in the ON of inner joins; USING and NATURAL joins as equalities;
+- the ON of an outer join, for scans of its nullable side only;
+- disjunctions in which every branch holds the column;
+- equality chains: ``a.x = b.x AND a.x = 42`` holds both;
+- ``column IN (SELECT y …)`` where the sub-select holds y;
+- derived tables, views and CTEs, upwards (an output that is a held column is held outside) and downwards (a condition
+  outside reaches the scan inside) where PostgreSQL itself could push the condition down: no LIMIT or OFFSET, the column
+  grouped by when there is a GROUP BY, in PARTITION BY of every window, in DISTINCT ON, no set-returning output; through
+  every branch of a set operation; through a CTE only when *all* its uses hold the column, never into a recursive one;
+- outer references: a column of an outer level that is held there is a constant inside.
+
+Everything else is given up, and then the requirement counts as not met: ranges, functions of the column, sub-selects
+compared with ``=``, conditions in HAVING or FILTER, ON of FULL JOIN, current_setting(…).
+
+**Restricted** is the weaker property behind a requirement without columns: some condition really narrows the scan.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pg_guard.facts.scopes import Cte, Level, Output, Query, Source, SourceColumn
+
+__all__ = ["Condition", "Equal", "Held", "InQuery", "Or", "Prover", "Restricts"]
+
+
+class Held(NamedTuple):
+    """The column equals one of some constants."""
+
+    column: SourceColumn
+
+
+class Equal(NamedTuple):
+    """Two columns are equal."""
+
+    left: SourceColumn
+    right: SourceColumn
+
+
+class InQuery(NamedTuple):
+    """The column is one of the values of a sub-select's output."""
+
+    column: SourceColumn
+    query: Query
+    output: int
+
+
+class Restricts(NamedTuple):
+    """A condition narrows the column's values, by more than a known tautology."""
+
+    column: SourceColumn
+
+
+class Or(NamedTuple):
+    """At least one of the branches holds; each is a conjunction."""
+
+    branches: tuple[tuple[Condition, ...], ...]
+
+
+Condition: TypeAlias = Held | Equal | InQuery | Restricts | Or
+
+
+class _Closure:
+    """Equality classes of columns, with the classes that are held and the sources that are restricted."""
+
+    def __init__(self) -> None:
+        self.parent: dict[SourceColumn, SourceColumn] = {}
+        self.held_roots: set[SourceColumn] = set()
+        self.restricted: set[Source] = set()
+
+    def find(self, column: SourceColumn) -> SourceColumn:
+        root = column
+        while (up := self.parent.get(root, root)) is not root:
+            root = up
+        self.parent[column] = root
+        return root
+
+    def join(self, left: SourceColumn, right: SourceColumn) -> None:
+        a, b = self.find(left), self.find(right)
+        if a is not b:
+            self.parent[a] = b
+            if a in self.held_roots:
+                self.held_roots.add(b)
+
+    def hold(self, column: SourceColumn) -> None:
+        for part in column.merged:
+            self.hold(part)
+        self.held_roots.add(self.find(column))
+        self.restricted.add(column.source)
+
+    def holds(self, column: SourceColumn) -> bool:
+        return self.find(column) in self.held_roots
+
+
+class Prover:
+    """Answers questions on the scans of one statement; see the module's docstring for what it proves.
+
+    Every step that it cannot justify yields "not held", so a wrong answer can only refuse.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[tuple[Level, Source | None, bool]] = set()
+        self._assumed: dict[Cte, frozenset[int]] = {}
+
+    def held(self, level: Level, source: Source, column: SourceColumn) -> bool:
+        """Is `column` of `source` held for every row of that scan which takes part in the result?"""
+        return self._closure(level, source, push=True).holds(column)
+
+    def restricted(self, level: Level, source: Source) -> bool:
+        """Is the scan of `source` narrowed by some condition?"""
+        return source in self._closure(level, source, push=True).restricted
+
+    # -- one level ---------------------------------------------------------------------------------------------------
+
+    def _closure(self, level: Level, target: Source | None, *, push: bool) -> _Closure:
+        closure = _Closure()
+        key = (level, target, push)
+        if key in self._running:
+            return closure
+        self._running.add(key)
+        try:
+            conditions: list[Condition] = [
+                condition
+                for condition, valid in level.conditions
+                if valid is None or (target is not None and id(target) in valid)
+            ]
+            if push:
+                conditions.extend(self._pushed(level))
+            self._apply(closure, level, conditions)
+        finally:
+            self._running.discard(key)
+        return closure
+
+    def _apply(self, closure: _Closure, level: Level, conditions: list[Condition]) -> None:
+        equalities: list[Equal] = []
+        disjunctions: list[Or] = []
+        seen: list[SourceColumn] = []
+        for condition in conditions:
+            if isinstance(condition, Equal):
+                closure.join(condition.left, condition.right)
+                equalities.append(condition)
+                seen += [condition.left, condition.right]
+            elif isinstance(condition, Or):
+                disjunctions.append(condition)
+        for condition in conditions:
+            if isinstance(condition, Held):
+                closure.hold(condition.column)
+            elif isinstance(condition, Restricts):
+                closure.restricted.add(condition.column.source)
+            elif isinstance(condition, InQuery):
+                if self.output_held(condition.query, condition.output):
+                    closure.hold(condition.column)
+                if query_is_narrow(condition.query):
+                    closure.restricted.add(condition.column.source)
+        for column in seen:
+            if not closure.holds(column) and self._held_elsewhere(level, column):
+                closure.hold(column)
+        for disjunction in disjunctions:
+            self._apply_or(closure, level, conditions, disjunction)
+        self._spread(closure, equalities)
+
+    def _apply_or(self, closure: _Closure, level: Level, conditions: list[Condition], disjunction: Or) -> None:
+        rest = [condition for condition in conditions if condition is not disjunction]
+        columns: set[SourceColumn] | None = None
+        sources: set[Source] | None = None
+        for branch in disjunction.branches:
+            inner = _Closure()
+            self._apply(inner, level, [*(each for each in rest if not isinstance(each, Or)), *branch])
+            held = {column for column in _columns_of([*rest, *branch]) if inner.holds(column)}
+            columns = held if columns is None else columns & held
+            sources = set(inner.restricted) if sources is None else sources & inner.restricted
+        for column in columns or ():
+            closure.hold(column)
+        closure.restricted |= sources or set()
+
+    @staticmethod
+    def _spread(closure: _Closure, equalities: list[Equal]) -> None:
+        """A scan that is joined by equality to a narrowed source is narrowed too."""
+        changed = True
+        while changed:
+            changed = False
+            for left, right in equalities:
+                a, b = left.source, right.source
+                for one, other in ((a, b), (b, a)):
+                    if one not in closure.restricted and other is not one:
+                        narrow = other in closure.restricted or (other.query is not None and query_is_narrow(other.query))
+                        if narrow or closure.holds(left):
+                            closure.restricted.add(one)
+                            changed = True
+
+    def _held_elsewhere(self, level: Level, column: SourceColumn) -> bool:
+        """Held by what the column's source is: a derived table's output, or a column of an outer level."""
+        source = column.source
+        if column.merged:
+            return all(self._held_elsewhere(level, part) for part in column.merged)
+        if source not in level.sources:
+            outer = level.outer
+            while outer is not None:
+                if source in outer.sources:
+                    return self._closure(outer, None, push=True).holds(column)
+                outer = outer.outer
+            return False
+        index = _index(source, column)
+        if index is None:
+            return False
+        if source.cte is not None:
+            return self.cte_held(source.cte, index)
+        return source.query is not None and self.output_held(source.query, index)
+
+    # -- upwards: what a query guarantees for its outputs --------------------------------------------------------------
+
+    def output_held(self, query: Query, index: int) -> bool:
+        """Does every row of the query have a constant in this output?"""
+        if query.kind == "setop":
+            assert query.left is not None
+            assert query.right is not None
+            if query.operation == "EXCEPT":
+                return self.output_held(query.left, index)
+            if query.operation == "INTERSECT" and self.output_held(query.left, index):
+                return True
+            return self.output_held(query.left, index) and self.output_held(query.right, index)
+        if query.level is None or index >= len(query.outputs):
+            return False
+        expr = query.outputs[index].expr
+        # A literal output (a forged `42 AS tenant_id`) is constant, but says nothing about the rows it was read from;
+        # it may hold what is joined to it, as any constant may.
+        if expr.constant:
+            return expr.value is not None
+        if expr.direct is None:
+            return False
+        closure = self._closure(query.level, None, push=False)
+        return closure.holds(expr.direct) or self._held_elsewhere(query.level, expr.direct)
+
+    def cte_held(self, cte: Cte, index: int) -> bool:
+        """The same for a CTE; of a recursive one by induction over its two terms."""
+        if cte in self._assumed:
+            return index in self._assumed[cte]
+        if cte.query is None:
+            return False
+        if not cte.recursive_uses:
+            return self.output_held(cte.query, index)
+        left, right = cte.query.left, cte.query.right
+        if left is None or right is None:
+            return False
+        held = frozenset(each for each in range(len(left.outputs)) if self.output_held(left, each))
+        while True:
+            self._assumed[cte] = held
+            try:
+                kept = frozenset(each for each in held if self.output_held(right, each))
+            finally:
+                del self._assumed[cte]
+            if kept == held:
+                return index in held
+            held = kept
+
+    # -- downwards: what the query around a level demands of its rows --------------------------------------------------
+
+    def _pushed(self, level: Level) -> Iterable[Condition]:
+        query = level.owner
+        if query is None:
+            return
+        for index, output in enumerate(query.outputs):
+            if output.expr.probe is None:
+                continue
+            held, narrowed = self._demanded(query, index)
+            if held and output.expr.direct is not None and pushes_down(level, output, exact=True):
+                yield Held(output.expr.direct)
+            elif (held or narrowed) and pushes_down(level, output, exact=False):
+                yield Restricts(output.expr.probe)
+
+    def _demanded(self, query: Query, index: int) -> tuple[bool, bool]:
+        """(held, narrowed): what the readers of a query demand of one of its outputs."""
+        from pg_guard.facts.scopes import Cte, Query  # the cycle of types is only resolved at run time here
+
+        user = query.user
+        if user is None or query.limited:
+            return False, False
+        if isinstance(user, Query):
+            return self._demanded(user, index)
+        if isinstance(user, Cte):
+            if user.recursive_uses or not user.uses:
+                return False, False
+            demands = [self._demanded_by(source, index) for source in user.uses]
+            return all(held for held, _ in demands), all(narrowed for _, narrowed in demands)
+        return self._demanded_by(user, index)
+
+    def _demanded_by(self, source: Source, index: int) -> tuple[bool, bool]:
+        level = source.level
+        if level is None or source.columns is None or index >= len(source.columns):
+            return False, False
+        column = source.columns[index]
+        closure = self._closure(level, source, push=True)
+        narrowed = any(
+            isinstance(condition, (Restricts, Held)) and condition.column is column
+            for condition, valid in level.conditions
+            if valid is None or id(source) in valid
+        )
+        return closure.holds(column), narrowed or closure.holds(column)
+
+
+def pushes_down(level: Level, output: Output, *, exact: bool) -> bool:
+    """Could PostgreSQL push a condition on this output below the level's own operations?
+
+    Source: subquery_is_pushdown_safe in src/backend/optimizer/path/allpaths.c.
+    """
+    if level.limited or output.expr.set_returning:
+        return False
+
+    def among(exprs: list[Expr]) -> bool:
+        if exact:
+            return any(each.direct is not None and each.direct is output.expr.direct for each in exprs)
+        return any(each.probe is not None and each.probe is output.expr.probe for each in exprs)
+
+    if (level.group is not None or level.has_aggregate) and not among(level.group or []):
+        return False
+    if not all(among(window) for window in level.windows):
+        return False
+    return level.distinct_on is None or among(level.distinct_on)
+
+
+def query_is_narrow(query: Query) -> bool:
+    """Has every branch of the query a condition that narrows it, a LIMIT, or constants only?"""
+    if query.limited or query.kind == "values":
+        return True
+    if query.kind == "setop":
+        return all(part is not None and query_is_narrow(part) for part in (query.left, query.right))
+    level = query.level
+    if level is None:
+        return False
+    if level.limited or not level.sources:
+        return True
+    return any(
+        isinstance(condition, (Held, Restricts)) or (isinstance(condition, Or) and bool(condition.branches))
+        for condition, _ in level.conditions
+    ) or all(source.query is not None and query_is_narrow(source.query) for source in level.sources)
+
+
+def _columns_of(conditions: Iterable[Condition]) -> set[SourceColumn]:
+    found: set[SourceColumn] = set()
+    for condition in conditions:
+        if isinstance(condition, Equal):
+            found |= {condition.left, condition.right}
+        elif isinstance(condition, Or):
+            for branch in condition.branches:
+                found |= _columns_of(branch)
+        else:
+            found.add(condition.column)
+    return found
+
+
+def _index(source: Source, column: SourceColumn) -> int | None:
+    for index, each in enumerate(source.columns or ()):
+        if each is column:
+            return index
+    return None
+
+
+if TYPE_CHECKING:
+    from pg_guard.facts.scopes import Expr

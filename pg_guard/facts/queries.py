@@ -1,0 +1,438 @@
+"""Queries. In: a SelectStmt (SELECT, VALUES, TABLE, WITH, set operations). Out: a `Query`, with the facts of its parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pg_guard.catalog.model import Name
+from pg_guard.facts import calls, expressions, relations
+from pg_guard.facts.conditions import read_condition
+from pg_guard.facts.model import ColumnUse, JoinLevel, StatementUse, Use
+from pg_guard.facts.names import PG, SYSTEM_COLUMNS
+from pg_guard.facts.outputs import output_name
+from pg_guard.facts.references import field_names, find_qualifier
+from pg_guard.facts.scopes import Base, Cte, Expr, Level, Output, Query, Scope, SourceColumn
+
+if TYPE_CHECKING:
+    from pg_guard.facts.reader import Reader
+    from pg_guard.sql.witness import Node
+
+__all__ = ["KINDS", "read_query"]
+
+KINDS = {
+    "SelectStmt": "select",
+    "InsertStmt": "insert",
+    "UpdateStmt": "update",
+    "DeleteStmt": "delete",
+    "MergeStmt": "merge",
+}
+_KNOWN = frozenset(
+    {
+        "targetList", "fromClause", "whereClause", "groupClause", "groupDistinct", "havingClause", "windowClause", "valuesLists",
+        "sortClause", "limitOffset", "limitCount", "limitOption", "lockingClause", "withClause", "intoClause", "distinctClause",
+        "op", "all", "larg", "rarg",
+    }
+)  # fmt: skip
+
+
+def read_query(reader: Reader, node: Node, outer: Scope | None) -> Query:
+    """Read a query expression or, below a CTE, a data-modifying statement.
+
+    Raises:
+        TooDeep: The depth budget is used up.
+    """
+    kind, body = next(iter(node.items()))
+    reader.facts.raw_kinds.append(KINDS.get(kind, kind))
+    if kind != "SelectStmt":
+        reader.facts.statements.append(StatementUse(KINDS.get(kind, kind), reader.depth, reader.at(-1)))
+        query = Query("values")
+        query.opened = True
+        return query
+    return _read_select(reader, body, outer)
+
+
+def _read_select(reader: Reader, body: Node, outer: Scope | None, cte: Cte | None = None) -> Query:
+    reader.enter()
+    try:
+        for field in body:
+            if field not in _KNOWN:
+                reader.unsupported(f"The clause {field}")
+        if "withClause" in body:
+            around = Scope(outer)
+            _read_with(reader, body["withClause"], around)
+        else:
+            around = outer if outer is not None else Scope(None)
+        _read_side_effects(reader, body)
+        if body.get("op", "SETOP_NONE") != "SETOP_NONE":
+            return _read_set_operation(reader, body, around, cte)
+        if "valuesLists" in body:
+            return _read_values(reader, body, around)
+        return _read_level(reader, body, around)
+    finally:
+        reader.leave()
+
+
+def _read_side_effects(reader: Reader, body: Node) -> None:
+    """Parts of a SELECT that do more than read."""
+    if "lockingClause" in body:
+        reader.facts.statements.append(StatementUse("locking", reader.depth, reader.at(-1)))
+    if "intoClause" in body:
+        location = body["intoClause"].get("rel", {}).get("location", -1)
+        reader.facts.statements.append(StatementUse("select-into", reader.depth, reader.at(location)))
+
+
+# -- WITH --------------------------------------------------------------------------------------------------------------
+
+
+def _read_with(reader: Reader, clause: Node, scope: Scope) -> None:
+    entries = [entry["CommonTableExpr"] for entry in clause.get("ctes", ())]
+    if not clause.get("recursive"):
+        for body in entries:
+            # A name is visible to later siblings only: its own body still sees the table of that name.
+            cte = Cte(body["ctename"])
+            _read_cte_body(reader, body, cte, scope, recursive=False)
+            scope.ctes[cte.name] = cte
+        return
+    ctes = []
+    for body in entries:
+        cte = Cte(body["ctename"])
+        scope.ctes[cte.name] = cte
+        ctes.append(cte)
+
+        def pending(body: Node = body, cte: Cte = cte) -> None:
+            _read_cte_body(reader, body, cte, scope, recursive=True)
+
+        cte.pending = pending
+    for cte in ctes:
+        if cte.query is None:
+            assert cte.pending is not None
+            cte.pending()
+
+
+def _read_cte_body(reader: Reader, body: Node, cte: Cte, scope: Scope, *, recursive: bool) -> None:
+    cte.reading = True
+    names = [part["String"]["sval"] for part in body.get("aliascolnames", ())]
+    extra: list[tuple[str, Output]] = []
+    for clause, fields in (("search_clause", ("search_seq_column",)), ("cycle_clause", ("cycle_mark_column", "cycle_path_column"))):
+        part = body.get(clause)
+        if part:
+            extra += [(part[field], Output(part[field], Expr(), ())) for field in fields if field in part]
+            for field in ("cycle_mark_value", "cycle_mark_default"):
+                expressions.read(reader, part.get(field), scope, "output")
+    kind, statement = next(iter(body["ctequery"].items()))
+    if kind == "SelectStmt" and recursive:
+        reader.facts.raw_kinds.append("select")
+        # The first term of the UNION gives the columns that the second may use.
+        cte.columns = None
+        query = _read_recursive(reader, statement, scope, cte, names, extra)
+    else:
+        query = read_query(reader, body["ctequery"], scope)
+    cte.query = query
+    cte.columns = _named(query, names) + extra
+    cte.reading = False
+    query.user = cte
+
+
+def _read_recursive(
+    reader: Reader, body: Node, scope: Scope, cte: Cte, names: list[str], extra: list[tuple[str, Output]]
+) -> Query:
+    if body.get("op") != "SETOP_UNION":
+        return _read_select(reader, body, scope)
+    seeded = _Seed(cte, names, extra)
+    reader.enter()
+    try:
+        around = Scope(scope)
+        if "withClause" in body:
+            _read_with(reader, body["withClause"], around)
+        _read_side_effects(reader, body)
+        return _read_set_operation(reader, body, around, seeded)
+    finally:
+        reader.leave()
+
+
+class _Seed(Cte):
+    """Gives a recursive CTE its columns as soon as the first term is read."""
+
+    __slots__ = ("extra", "names", "target")
+
+    def __init__(self, target: Cte, names: list[str], extra: list[tuple[str, Output]]) -> None:
+        super().__init__(target.name)
+        self.target, self.names, self.extra = target, names, extra
+
+
+def _named(query: Query, names: list[str]) -> list[tuple[str, Output]]:
+    given = names + [output.name for output in query.outputs[len(names) :]]
+    return list(zip(given, query.outputs, strict=False))
+
+
+# -- set operations and VALUES -------------------------------------------------------------------------------------------
+
+
+def _read_set_operation(reader: Reader, body: Node, scope: Scope, cte: Cte | None) -> Query:
+    query = Query("setop")
+    query.operation = {"SETOP_UNION": "UNION", "SETOP_INTERSECT": "INTERSECT"}.get(body["op"], "EXCEPT")
+    query.limited = "limitCount" in body or "limitOffset" in body
+    query.left = _read_select(reader, body["larg"], scope)
+    if isinstance(cte, _Seed):
+        cte.target.columns = _named(query.left, cte.names) + cte.extra
+    query.right = _read_select(reader, body["rarg"], scope)
+    query.left.user = query.right.user = query
+    query.opened = query.left.opened
+    query.outputs = [
+        Output(
+            left.name,
+            expressions.merge((left.expr, right.expr), left.expr.type)._replace(probe=left.expr.probe or right.expr.probe),
+            tuple(dict.fromkeys((*left.base, *right.base))),
+        )
+        for left, right in zip(query.left.outputs, query.right.outputs, strict=False)
+    ]
+    # ORDER BY of a set operation can only name its outputs.
+    own = Scope(scope)
+    source = relations.query_source(query, "")
+    query.user = None
+    own.columns = list(source.columns or [])
+    own.opened = [source] if source.columns is None else []
+    _read_sort(reader, body.get("sortClause"), own, query.outputs, "order")
+    for field in ("limitOffset", "limitCount"):
+        expressions.read(reader, body.get(field), scope, "limit")
+    return query
+
+
+def _read_values(reader: Reader, body: Node, scope: Scope) -> Query:
+    query = Query("values")
+    rows = [expressions.read_all(reader, row["List"].get("items"), scope, "output") for row in body["valuesLists"]]
+    for index, first in enumerate(rows[0] if rows else ()):
+        cells = tuple(row[index] for row in rows if index < len(row))
+        merged = first if len(cells) == 1 else expressions.merge(cells, first.type)
+        query.outputs.append(Output(f"column{index + 1}", merged, bases(merged)))
+    _read_sort(reader, body.get("sortClause"), scope, query.outputs, "order")
+    for field in ("limitOffset", "limitCount"):
+        expressions.read(reader, body.get(field), scope, "limit")
+    return query
+
+
+# -- one SELECT ----------------------------------------------------------------------------------------------------------
+
+
+def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
+    query = Query("select")
+    level = Level(outer.level)
+    query.level, level.owner = level, query
+    scope = Scope(outer, level)
+    # Lateral items look through `outer`, so names of WITH are reached by the chain.
+    tables = relations.read_from(reader, body.get("fromClause", []), scope, level)
+    if tables > 0:
+        reader.facts.joins.append(JoinLevel(tables, reader.at(_first_location(body.get("fromClause", [])))))
+    level.conditions.extend((each, None) for each in read_condition(reader, body.get("whereClause"), scope, "where"))
+    _read_targets(reader, body.get("targetList", []), scope, query)
+    level.outputs = query.outputs
+    if "groupClause" in body:
+        level.group = _read_group(reader, body["groupClause"], scope, query.outputs)
+    if "havingClause" in body:
+        level.has_aggregate = True
+        expressions.read(reader, body["havingClause"], scope, "having")
+    level.has_aggregate = level.has_aggregate or any(output.expr.aggregate for output in query.outputs)
+    for entry in body.get("windowClause", ()):
+        level.windows.append(calls.read_window(reader, entry["WindowDef"], scope))
+    _collect_windows(reader, body.get("targetList", []), scope, level)
+    _read_sort(reader, body.get("sortClause"), scope, query.outputs, "order")
+    distinct = [entry for entry in body.get("distinctClause", ()) if entry]
+    if distinct:
+        level.distinct_on = _read_sort(reader, distinct, scope, query.outputs, "distinct")
+    for field in ("limitOffset", "limitCount"):
+        expressions.read(reader, body.get(field), scope, "limit")
+    level.limited = "limitCount" in body or "limitOffset" in body
+    return query
+
+
+def _first_location(nodes: list[Node]) -> int:
+    current = nodes[0] if nodes else {}
+    while current:
+        kind, body = next(iter(current.items()))
+        if kind != "JoinExpr":
+            return int(body.get("location", -1))
+        current = body.get("larg", {})
+    return -1
+
+
+def _read_targets(reader: Reader, nodes: list[Node], scope: Scope, query: Query) -> None:
+    for node in nodes:
+        body = node["ResTarget"]
+        value = body.get("val") or {}
+        if "ColumnRef" in value and "A_Star" in value["ColumnRef"]["fields"][-1]:
+            _read_star(reader, value["ColumnRef"], scope, query)
+            continue
+        expr = expressions.read(reader, value, scope, "output")
+        if "A_Indirection" in value and "A_Star" in value["A_Indirection"]["indirection"][-1]:
+            _expand_composite(reader, expr, query)
+            continue
+        name = body.get("name") or output_name(value)
+        query.outputs.append(Output(name, expr, bases(expr)))
+
+
+def _expand_composite(_reader: Reader, expr: Expr, query: Query) -> None:
+    """``(value).*``: the columns of a row that is known, or columns that nobody can name."""
+    if expr.row is None or expr.row.columns is None:
+        query.opened = True
+        return
+    for column in expr.row.columns:
+        single = Expr(column.type, (column,), column, probe=column)
+        query.outputs.append(Output(column.name, single, bases(single)))
+
+
+def _read_star(reader: Reader, body: Node, scope: Scope, query: Query) -> None:
+    location = body.get("location", -1)
+    parts = field_names(body["fields"])
+    if reader.fixed_location is None:
+        reader.facts.raw_columns.append(parts)
+    columns: list[SourceColumn] = []
+    if len(parts) == 1:
+        columns = scope.columns
+        opened = scope.opened
+    else:
+        source = find_qualifier(reader, scope, parts[:-1], location)
+        if source is None:
+            query.opened = True
+            return
+        columns = source.columns or []
+        opened = [source] if source.columns is None else []
+    for column in columns:
+        if column.stored in SYSTEM_COLUMNS and column.source.kind == "relation":
+            continue
+        expr = reader.use_column(column, "output", location, star=True)
+        query.outputs.append(Output(column.name, expr, bases(expr)))
+    for source in opened:
+        query.opened = True
+        if source.relation_names:
+            reader.facts.columns.append(
+                ColumnUse(source.relation_names, "*", "output", reader.at(location), star=True, via=reader.via)
+            )
+
+
+def bases(expr: Expr) -> tuple[Base, ...]:
+    """The stored columns that flow into an expression."""
+    found: dict[Base, None] = {}
+    stack = list(expr.items)
+    seen: set[int] = set()
+    while stack:
+        column = stack.pop()
+        if id(column) in seen:
+            continue
+        seen.add(id(column))
+        found.update(dict.fromkeys(column.base))
+        stack.extend(column.merged)
+        source = column.source
+        outputs: list[Output] = []
+        if source.query is not None and source.relation is None:
+            outputs = source.query.outputs
+        elif source.cte is not None:
+            outputs = [output for _, output in source.cte.columns or ()]
+        for index, each in enumerate(source.columns or ()):
+            if each is column and index < len(outputs):
+                found.update(dict.fromkeys(outputs[index].base))
+    return tuple(found)
+
+
+def _read_group(reader: Reader, nodes: list[Node], scope: Scope, outputs: list[Output]) -> list[Expr]:
+    found: list[Expr] = []
+    for node in nodes:
+        kind, body = next(iter(node.items()))
+        if kind == "GroupingSet":
+            # Rows of several groupings are mixed, so no column holds for all of them.
+            _read_group(reader, body.get("content", []), scope, outputs)
+            continue
+        if kind == "RowExpr":
+            found += _read_group(reader, body.get("args", []), scope, outputs)
+            continue
+        if kind == "List":
+            found += _read_group(reader, body.get("items", []), scope, outputs)
+            continue
+        position = _position(node, outputs)
+        if position is not None:
+            found.append(position)
+            continue
+        name = _bare_name(node)
+        # A bare name is a column of FROM first, an output second: the reverse of ORDER BY.
+        if name is not None and not _visible(scope, name) and (output := _output(outputs, name)):
+            reader.facts.raw_columns.append((name,))
+            found.append(output.expr)
+            continue
+        found.append(expressions.read(reader, node, scope, "group"))
+    return found
+
+
+def _read_sort(
+    reader: Reader, nodes: list[Node] | None, scope: Scope, outputs: list[Output], use: Use
+) -> list[Expr]:
+    found: list[Expr] = []
+    for entry in nodes or ():
+        node = entry["SortBy"]["node"] if "SortBy" in entry else entry
+        if "SortBy" in entry and entry["SortBy"].get("useOp"):
+            calls.use_operator(reader, entry["SortBy"]["useOp"], Expr(), Expr(), entry["SortBy"].get("location", -1))
+        position = _position(node, outputs)
+        name = _bare_name(node)
+        if position is not None:
+            found.append(position)
+        elif name is not None and (output := _output(outputs, name)):
+            if reader.fixed_location is None:
+                reader.facts.raw_columns.append((name,))
+            found.append(output.expr)
+        else:
+            found.append(expressions.read(reader, node, scope, use))
+    return found
+
+
+def _position(node: Node, outputs: list[Output]) -> Expr | None:
+    """``ORDER BY 2``: the output at that place."""
+    constant = node.get("A_Const")
+    if constant is None or "ival" not in constant:
+        return None
+    index = int(constant["ival"].get("ival", 0)) - 1
+    return outputs[index].expr if 0 <= index < len(outputs) else Expr(Name(PG, "int4"))
+
+
+def _bare_name(node: Node) -> str | None:
+    if "ColumnRef" not in node:
+        return None
+    parts = field_names(node["ColumnRef"]["fields"])
+    return parts[0] if len(parts) == 1 and parts[0] != "*" else None
+
+
+def _output(outputs: list[Output], name: str) -> Output | None:
+    return next((output for output in outputs if output.name == name), None)
+
+
+def _visible(scope: Scope, name: str) -> bool:
+    return bool(scope.opened) or any(column.name == name for column in scope.columns)
+
+
+def _collect_windows(reader: Reader, nodes: list[Node], scope: Scope, level: Level) -> None:
+    """PARTITION BY of windows written inline, so that a condition is pushed below them only where they allow it.
+
+    Their facts were recorded when the call was read; here only the columns are looked up again.
+    """
+    stack: list[object] = list(nodes)
+    while stack:
+        current = stack.pop()
+        if isinstance(current, list):
+            stack.extend(current)
+        elif isinstance(current, dict):
+            over = current.get("over")
+            if isinstance(over, dict):
+                level.windows.append(
+                    [_lookup(scope, node) for node in over.get("partitionClause", ()) if not over.get("name")]
+                )
+            stack.extend(value for key, value in current.items() if key not in ("over", "subselect"))
+
+
+def _lookup(scope: Scope, node: Node) -> Expr:
+    if "ColumnRef" in node:
+        parts = field_names(node["ColumnRef"]["fields"])
+        if len(parts) == 1:
+            found = [column for column in scope.columns if column.name == parts[0]]
+        else:
+            source = scope.source(parts[-2])
+            found = [column for column in (source.columns or []) if column.name == parts[-1]] if source else []
+        if len(found) == 1:
+            return Expr(found[0].type, (found[0],), found[0], probe=found[0])
+    return Expr()

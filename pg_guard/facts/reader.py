@@ -1,0 +1,229 @@
+"""The state of one extraction. In: a text, names, limits. Out: `Facts`, filled by the modules that read parts of a tree.
+
+A `Reader` is used for one text by one thread. Parts that cannot be understood become a `Note`, which refuses the
+statement: nothing that was not understood is ever allowed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pg_guard.catalog.model import Name
+from pg_guard.facts.model import ColumnUse, Facts, FunctionUse, Note, Use
+from pg_guard.facts.names import PG, SYSTEM_COLUMNS, Names
+from pg_guard.facts.scopes import Base, Expr, Level, Scope, Source, SourceColumn
+
+if TYPE_CHECKING:
+    from pg_guard.facts.views import ViewShapes
+
+__all__ = ["Reader", "TooDeep"]
+
+
+class TooDeep(Exception):  # noqa: N818 - an outcome of reading, turned into a finding
+    """The statement is nested deeper than the policy's `limits.depth`."""
+
+    def __init__(self, location: int) -> None:
+        super().__init__("too deep")
+        self.location = location
+
+
+class Reader:
+    """One extraction's state.
+
+    Args:
+        names: Look-ups on the catalog.
+        shapes: What each view of the catalog shows, shared by all readers of a guard.
+        max_depth: `limits.depth`: nesting of queries and expressions.
+        expand: Views to be read in place, because a requirement holds for scans inside of them.
+    """
+
+    def __init__(
+        self, names: Names, shapes: ViewShapes, *, max_depth: int = 64, expand: frozenset[Name] = frozenset()
+    ) -> None:
+        self.names = names
+        self.shapes = shapes
+        self.facts = Facts()
+        self.max_depth = max_depth
+        self.expand = expand
+        self.depth = 0
+        self.location = -1
+        self.via: tuple[Name, ...] = ()
+        # Inside of a view's definition every place is that of the view's name in the statement.
+        self.fixed_location: int | None = None
+
+    def enter(self, location: int = -1) -> None:
+        """Go one level deeper; `leave` must follow unless this raises.
+
+        Raises:
+            TooDeep: The budget is used up.
+        """
+        self.depth += 1
+        if self.depth > self.max_depth:
+            raise TooDeep(location if location >= 0 else self.location)
+
+    def leave(self) -> None:
+        self.depth -= 1
+
+    def at(self, location: int) -> int:
+        """The place to report for a node of the tree that is being read."""
+        if self.fixed_location is not None:
+            return self.fixed_location
+        if location >= 0:
+            self.location = location
+            return location
+        return self.location
+
+    def note(self, rule: str, message: str, remediation: str, location: int = -1) -> None:
+        self.facts.notes.append(Note(rule, message, remediation, self.at(location)))
+
+    def unsupported(self, what: str, location: int = -1) -> None:
+        self.note(
+            "sql/unsupported",
+            f"{what} is not understood by this version of pg-guard.",
+            "Write the query without it.",
+            location,
+        )
+
+    # -- columns -----------------------------------------------------------------------------------------------------
+
+    def use_column(
+        self, column: SourceColumn, use: Use, location: int, *, star: bool = False, whole_row: bool = False
+    ) -> Expr:
+        """Record that a column is read, and tell what is known of it."""
+        self._record_column(column, use, self.at(location), star, whole_row)
+        while len(column.merged) == 1:
+            column = column.merged[0]
+        return Expr(column.type, (column,), column, probe=column)
+
+    def _record_column(self, column: SourceColumn, use: Use, place: int, star: bool, whole_row: bool) -> None:
+        if column.merged:
+            for part in column.merged:
+                self._record_column(part, use, place, star, whole_row)
+            return
+        source = column.source
+        if source.relation is None and not source.relation_names:
+            return
+        relations = (source.relation.key,) if source.relation is not None else source.relation_names
+        self.facts.columns.append(ColumnUse(relations, column.stored, use, place, star, whole_row, self.via))
+        own = relations[0]
+        for base in column.base:
+            if base.relation != own:
+                self.facts.columns.append(
+                    ColumnUse((base.relation,), base.column, use, place, star, whole_row, (*self.via, own))
+                )
+
+    def use_open(self, source: Source, name: str, use: Use, location: int, *, certain: bool) -> SourceColumn:
+        """A column of a source whose columns are unknown."""
+        column = source.named.get(name)
+        if column is None:
+            column = SourceColumn(source, name, None, tuple(Base(each, name) for each in source.relation_names))
+            source.named[name] = column
+        if source.relation_names:
+            self.facts.columns.append(
+                ColumnUse(source.relation_names, name, use, self.at(location), via=self.via, certain=certain)
+            )
+        return column
+
+    def use_row(self, source: Source, use: Use, location: int, *, star: bool = False) -> tuple[SourceColumn, ...]:
+        """Record that every column of a source is read."""
+        if source.columns is None:
+            if source.relation_names:
+                self.facts.columns.append(
+                    ColumnUse(source.relation_names, "*", use, self.at(location), star, not star, self.via)
+                )
+            return ()
+        place = self.at(location)
+        for column in source.columns:
+            if column.stored not in SYSTEM_COLUMNS or source.kind != "relation":
+                self._record_column(column, use, place, star, not star)
+        return tuple(source.columns)
+
+    def find_column(self, scope: Scope, name: str, use: Use, location: int) -> Expr | None:
+        """An unqualified column, as colNameToVar finds it; None when no level has one."""
+        candidates: list[SourceColumn] = []
+        for each in scope.chain():
+            found = [column for column in each.columns if column.name == name]
+            if not found and name in SYSTEM_COLUMNS:
+                found = [self._system_column(source, name) for source in each.rels if source.kind == "relation"]
+            if len(found) > 1 and not each.opened:
+                self.note(
+                    "sql/unknown-name",
+                    f'The column reference "{name}" is ambiguous.',
+                    "Qualify it by its table: "
+                    + " or ".join(f"{column.source.alias}.{name}" for column in found[:4])
+                    + ".",
+                    location,
+                )
+            if found:
+                for column in found:
+                    expr = self.use_column(column, use, location)
+                if not candidates:
+                    return expr
+                candidates.extend(found)
+                break
+            # A level with a source of unknown columns may own the name, and so may a level around it.
+            stored = [source for source in each.opened if source.relation_names]
+            alone = len(each.opened) == 1 and not each.columns
+            candidates.extend(
+                self.use_open(source, name, use, location, certain=alone) for source in stored or each.opened[:1]
+            )
+        if not candidates:
+            return None
+        first = candidates[0]
+        return Expr(first.type, tuple(candidates), first if len(candidates) == 1 else None, probe=first)
+
+    @staticmethod
+    def _system_column(source: Source, name: str) -> SourceColumn:
+        return SourceColumn(source, name, Name(PG, "oid" if name == "tableoid" else "tid"), ())
+
+    def qualified_column(self, source: Source, name: str, use: Use, location: int) -> Expr | None:
+        """A column of a named source; None when it has none by that name."""
+        if source.columns is None:
+            column = self.use_open(source, name, use, location, certain=True)
+            return Expr(None, (column,), column, probe=column)
+        if found := source.column(name):
+            return self.use_column(found, use, location)
+        if source.kind == "relation" and name in SYSTEM_COLUMNS:
+            return self.use_column(self._system_column(source, name), use, location)
+        return None
+
+    # -- functions ---------------------------------------------------------------------------------------------------
+
+    def use_function(
+        self,
+        schema: str | None,
+        name: str,
+        position: str,
+        location: int,
+        args: tuple[Expr, ...] = (),
+        *,
+        named: bool = False,
+    ) -> FunctionUse:
+        """Record a call and every overload that it may reach.
+
+        Overloads are dropped only when their number of arguments or a known argument type rules them out.
+        """
+        overloads = self.names.functions(schema, name)
+        fitting = tuple(
+            each
+            for each in overloads
+            if (each.variadic or len(args) <= len(each.args))
+            and len(args) >= len(each.args) - each.defaults - (1 if each.variadic else 0)
+            and (
+                named
+                or all(
+                    self.names.accepts(wanted, given.type)
+                    for wanted, given in zip(each.args[:-1] if each.variadic else each.args, args, strict=False)
+                )
+            )
+        )
+        known = bool(overloads) or self.names.catalog is None
+        literals = tuple((index, arg.value) for index, arg in enumerate(args) if arg.constant and arg.value is not None)
+        use = FunctionUse(
+            schema, name, fitting or overloads, known, position, self.at(location), literals, self.via  # type: ignore[arg-type] # callers pass literals
+        )  # fmt: skip
+        self.facts.functions.append(use)
+        return use
+
+    def level_of(self, scope: Scope) -> Level | None:
+        return scope.level

@@ -1,0 +1,162 @@
+"""What a view shows. In: its definition, as the catalog holds it. Out: per column, the stored columns that flow into it.
+
+A view is read by the same code as a statement, once for a catalog. Only values that flow into outputs count: what the
+view's own WHERE compares is its author's choice, not the reader's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pg_guard.catalog.model import Name
+from pg_guard.facts import expressions, queries
+from pg_guard.facts.model import FunctionUse, RelationUse
+from pg_guard.facts.names import PG, Names
+from pg_guard.facts.reader import Reader, TooDeep
+from pg_guard.facts.scopes import Base, Query, Scope, Source, SourceColumn
+from pg_guard.sql.text import Refusal, admit
+from pg_guard.sql.witness import read_postgres
+
+if TYPE_CHECKING:
+    from pg_guard.catalog.model import Relation
+
+__all__ = ["Shape", "ViewShapes"]
+
+_DEFINITION_BYTES = 2_000_000
+_DEFINITION_DEPTH = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What one view shows.
+
+    Attributes:
+        columns: By output column, what flows into it.
+        relations: Every relation that it reads, views on the way included.
+        functions: Functions outside of pg_catalog that it calls.
+        problem: Why it could not be followed, or ''.
+    """
+
+    columns: dict[str, tuple[Base, ...]] = field(default_factory=dict)
+    relations: tuple[RelationUse, ...] = ()
+    functions: tuple[FunctionUse, ...] = ()
+    problem: str = ""
+
+
+class ViewShapes:
+    """The shapes of a catalog's views, each read at most once and shared by all readers of a guard."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[Name, Shape] = {}
+        self._generated: dict[Name, dict[str, tuple[Base, ...]]] = {}
+
+    def shape(self, names: Names, relation: Relation) -> Shape:
+        key = relation.key
+        if key not in self._shapes:
+            # A view cannot contain itself, but a damaged snapshot can: the placeholder ends that recursion.
+            self._shapes[key] = Shape(problem="it refers to itself.")
+            self._shapes[key] = self._read(names, relation)
+        return self._shapes[key]
+
+    def _read(self, names: Names, relation: Relation) -> Shape:
+        # Definitions are read from the catalog under an empty search_path, so they are resolved under one.
+        reader = Reader(Names(names.catalog, ()), self, max_depth=_DEFINITION_DEPTH)
+        reader.fixed_location = -1
+        reader.location = -1
+        query, problem = self._query(reader, relation)
+        facts = reader.facts
+        if query is None:
+            return Shape(problem=problem)
+        if facts.notes:
+            problem = facts.notes[0].message
+        columns = {
+            column.name: output.base for column, output in zip(relation.columns, query.outputs, strict=False)
+        }
+        if query.opened or len(query.outputs) < len(relation.columns):
+            problem = problem or "its columns could not be told."
+        functions = tuple(
+            use
+            for use in facts.functions
+            if any(each.schema != PG and not each.extension for each in use.candidates) or not use.known
+        )
+        return Shape(columns, tuple(facts.relations), functions, problem)
+
+    @staticmethod
+    def _query(reader: Reader, relation: Relation) -> tuple[Query | None, str]:
+        try:
+            text = admit(relation.definition.strip().rstrip(";"), max_bytes=_DEFINITION_BYTES)
+            reading = read_postgres(text)
+            if len(reading.statements) != 1 or "SelectStmt" not in reading.statements[0]:
+                return None, "its definition is not known."
+            return queries.read_query(reader, reading.statements[0], None), ""
+        except Refusal as refusal:
+            return None, refusal.finding.message
+        except TooDeep:
+            return None, "its definition is nested too deeply."
+
+    def read_in_place(self, reader: Reader, relation: Relation, place: int) -> Query | None:
+        """Read a view as if its definition stood in the statement, so that conditions reach the scans inside."""
+        inner = Reader(
+            Names(reader.names.catalog, ()), self, max_depth=_DEFINITION_DEPTH, expand=reader.expand
+        )
+        inner.fixed_location = place
+        inner.via = (*reader.via, relation.key)
+        query, _problem = self._query(inner, relation)
+        # Relations and columns come from the view's shape; the scans are what this reading is for.
+        reader.facts.scans.extend(inner.facts.scans)
+        return query
+
+    def generated(self, names: Names, relation: Relation) -> dict[str, tuple[Base, ...]]:
+        """For each generated column, itself and the columns that it is computed from."""
+        key = relation.key
+        found = self._generated.get(key)
+        if found is None:
+            found = {}
+            if any(column.generated for column in relation.columns):
+                source = Source("relation", relation.name)
+                source.columns = [
+                    SourceColumn(source, column.name, column.type, (Base(key, column.name),)) for column in relation.columns
+                ]
+                for column in relation.columns:
+                    if column.generated:
+                        found[column.name] = (Base(key, column.name), *self._bases(names, source, column.generated))
+            self._generated[key] = found
+        return found
+
+    def _bases(self, names: Names, source: Source, expression: str) -> tuple[Base, ...]:
+        reader = Reader(Names(names.catalog, ()), self, max_depth=_DEFINITION_DEPTH)
+        scope = Scope(None)
+        scope.rels, scope.columns = [source], list(source.columns or ())
+        reader.fixed_location = -1
+        try:
+            reading = read_postgres(admit(f"SELECT {expression}", max_bytes=_DEFINITION_BYTES))
+            value = expressions.read(
+                reader, reading.statements[0]["SelectStmt"]["targetList"][0]["ResTarget"]["val"], scope, "output"
+            )
+        except (Refusal, TooDeep, KeyError, IndexError):
+            # What cannot be read may derive from every column.
+            return tuple(base for column in source.columns or () for base in column.base)
+        return tuple(base for item in value.items for base in item.base)
+
+    def use_expression(self, reader: Reader, expression: str, owner: Name, location: int) -> None:
+        """Record the functions that a domain's CHECK calls."""
+        text = expression.strip()
+        if text.upper().startswith("CHECK"):
+            text = text[5:]
+        inner = Reader(Names(reader.names.catalog, ()), self, max_depth=_DEFINITION_DEPTH)
+        inner.fixed_location = reader.at(location)
+        inner.via = (*reader.via, owner)
+        scope = Scope(None)
+        value = Source("function", "value")
+        value.columns = [SourceColumn(value, "value", None, ())]
+        scope.rels, scope.columns = [value], list(value.columns)
+        try:
+            reading = read_postgres(admit(f"SELECT {text}", max_bytes=_DEFINITION_BYTES))
+            target = reading.statements[0]["SelectStmt"]["targetList"][0]["ResTarget"]["val"]
+            expressions.read(inner, target, scope, "argument")
+        except (Refusal, TooDeep, KeyError, IndexError):
+            reader.unsupported(f'The check of the domain "{owner}"', location)
+            return
+        reader.facts.functions.extend(inner.facts.functions)
+        reader.facts.notes.extend(inner.facts.notes)

@@ -1,0 +1,155 @@
+"""The second reading. In: a `SqlText`. Out: sqlglot's tree, reduced to the names and kinds that both readings must share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from sqlglot import Dialect, exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import TokenType
+
+from pg_guard.decision import Finding
+from pg_guard.sql.text import Refusal
+
+if TYPE_CHECKING:
+    from sqlglot.tokens import Token
+
+    from pg_guard.sql.text import SqlText
+
+__all__ = ["SqlglotReading", "fold", "read_sqlglot", "tokenize"]
+
+_NAME_BYTES = 63
+
+
+@dataclass(frozen=True, slots=True)
+class SqlglotReading:
+    """What sqlglot made of the text.
+
+    Attributes:
+        kinds: Kinds of the statement and of the data-modifying statements inside of it.
+        relations: Dotted names of the tables (CTE references included), folded as PostgreSQL folds them.
+        columns: Last parts of the column references, folded; a star is ``*``.
+    """
+
+    kinds: frozenset[str]
+    relations: frozenset[tuple[str, ...]]
+    columns: frozenset[str]
+
+
+@cache
+def _dialect() -> Dialect:
+    return Dialect.get_or_raise("postgres")
+
+
+def fold(identifier: exp.Expression | str, *, quoted: bool | None = None) -> str:
+    """An identifier as PostgreSQL stores it: ASCII folded unless quoted, cut at 63 bytes."""
+    if isinstance(identifier, exp.Identifier):
+        name, quoted = str(identifier.this), bool(identifier.args.get("quoted"))
+    else:
+        name = identifier.name if isinstance(identifier, exp.Expression) else identifier
+    if not quoted:
+        name = "".join(character.lower() if character.isascii() else character for character in name)
+    data = name.encode("utf-8", "surrogatepass")
+    return name if len(data) <= _NAME_BYTES else data[:_NAME_BYTES].decode("utf-8", "ignore")
+
+
+def tokenize(sql: SqlText) -> list[Token]:
+    """sqlglot's tokens.
+
+    Raises:
+        Refusal: Its scanner cannot read the text (`sql/unsupported`).
+    """
+    try:
+        return _dialect().tokenize(sql.text)
+    except (SqlglotError, ValueError, IndexError, RecursionError):
+        raise Refusal(_unsupported()) from None
+
+
+def _unsupported() -> Finding:
+    return Finding(
+        "sql/unsupported",
+        "medium",
+        "The second reader (sqlglot) cannot read the statement, although PostgreSQL's grammar can.",
+        "Write the unusual part of the query in another way.",
+    )
+
+
+def read_sqlglot(sql: SqlText, tokens: list[Token], *, explain: bool = False) -> SqlglotReading:
+    """Read a text by sqlglot.
+
+    Args:
+        sql: The text.
+        tokens: Its tokens.
+        explain: The statement is an EXPLAIN, of which sqlglot reads no more than the text: its prefix is skipped.
+
+    Raises:
+        Refusal: sqlglot cannot read it, or reads more than one statement.
+    """
+    if explain:
+        tokens = _skip_explain(tokens)
+    try:
+        trees = [tree for tree in _dialect().parser().parse(tokens, sql.text) if tree is not None]
+    except RecursionError:
+        raise Refusal(
+            Finding("limits/depth", "medium", "The statement is nested too deeply.", "Flatten the statement.")
+        ) from None
+    except (SqlglotError, ValueError, IndexError, KeyError, AttributeError, TypeError):
+        # Its parser raises more than its own errors on strange input; whatever it is, the text was not read.
+        raise Refusal(_unsupported()) from None
+    trees = [tree for tree in trees if not isinstance(tree, exp.Semicolon)]
+    if len(trees) != 1:
+        raise Refusal(
+            Finding(
+                "sql/readings-differ",
+                "high",
+                f"PostgreSQL reads one statement, the second reader (sqlglot) {len(trees)}.",
+                "Write the statement without unusual quoting or comments.",
+            )
+        )
+    return _summarise(trees[0])
+
+
+def _skip_explain(tokens: list[Token]) -> list[Token]:
+    index = 1
+    if index < len(tokens) and tokens[index].token_type == TokenType.L_PAREN:
+        while index < len(tokens) and tokens[index].token_type != TokenType.R_PAREN:
+            index += 1
+        return tokens[index + 1 :]
+    while index < len(tokens) and tokens[index].text.upper() in ("ANALYZE", "ANALYSE", "VERBOSE"):
+        index += 1
+    return tokens[index:]
+
+
+_KINDS: dict[type[exp.Expression], str] = {
+    exp.Insert: "insert",
+    exp.Update: "update",
+    exp.Delete: "delete",
+    exp.Merge: "merge",
+    exp.Into: "select-into",
+    exp.Lock: "locking",
+}
+
+
+def _summarise(tree: exp.Expression) -> SqlglotReading:
+    kinds = {"select"} if isinstance(tree, (exp.Query, exp.Values)) else {type(tree).__name__.lower()}
+    relations: set[tuple[str, ...]] = set()
+    columns: set[str] = set()
+    for node in tree.walk():
+        if isinstance(node, exp.Column):
+            columns.add("*" if isinstance(node.this, exp.Star) else fold(node.this))
+        elif isinstance(node, exp.Table):
+            if isinstance(node.this, exp.Identifier):
+                parts = (node.args.get("catalog"), node.args.get("db"), node.this)
+                relations.add(tuple(fold(part) for part in parts if part is not None))
+        elif isinstance(node, exp.Dot):
+            # `(row).field` and `schema.function(…)`; the former is a column where the row is a table's.
+            if isinstance(node.expression, exp.Identifier):
+                columns.add("." + fold(node.expression))
+        elif isinstance(node, exp.Star):
+            if not isinstance(node.parent, exp.Column):
+                columns.add("*")
+        elif (kind := _KINDS.get(type(node))) is not None:
+            kinds.add(kind)
+    return SqlglotReading(frozenset(kinds), frozenset(relations), frozenset(columns))
