@@ -71,7 +71,7 @@ def validate_policy(path: str, catalog: Catalog | None) -> PolicyReport:
     from pg_guard.policy.load import load_policy
 
     try:
-        loaded = load_policy(path)
+        loaded = load_policy(path, catalog_names=catalog.relation_index.keys() if catalog else None)
         guard = Guard(loaded.policy, catalog)
     except UsageError as error:
         return PolicyReport(path, error=error)
