@@ -79,7 +79,9 @@ class Relation:
     Attributes:
         definition: For views and materialized views, pg_get_viewdef read under an empty search_path, so that every
             name outside of pg_catalog is qualified; otherwise ''.
-        depends_on: For views and materialized views, what their rules read.
+        depends_on: For views and materialized views, what their rules read, the system's catalogs included. A whole
+            row stands as (relation, None) and all of its columns; `count(*)` as (relation, None) alone.
+        indexes: Key columns of each valid index; the text of an expression where there is one.
         parents: Direct parents by inheritance or partitioning.
         partition_of: The partitioned parent when this is a partition, else None.
         rows: The planner's row estimate (reltuples), -1 when never analysed.
@@ -105,6 +107,7 @@ class Relation:
 
     @property
     def key(self) -> Name:
+        """Schema and name."""
         return Name(self.schema, self.name)
 
 
@@ -117,7 +120,9 @@ class Function:
         defaults: How many of the last arguments have a default.
         variadic: Element type's array is the last argument.
         outputs: (name, type) of OUT, INOUT and TABLE columns.
+        arg_names: Names of the input arguments, aligned with `args` ('' for none), or () when none has a name.
         body: Source text (prosrc) for languages sql and plpgsql, else ''.
+        definition: The body of an SQL-standard function (RETURN, BEGIN ATOMIC), names qualified as in a view; else ''.
         support: For an aggregate, the functions that it is made of.
         extension: Name of the extension that owns it, or ''.
     """
@@ -144,12 +149,17 @@ class Function:
 
     @property
     def key(self) -> Name:
+        """Schema and name."""
         return Name(self.schema, self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A type: `relation` for row types, `element` for arrays, `base` for domains and ranges (their subtype)."""
+    """A type: `relation` for row types, `element` for arrays.
+
+    `base` is what a domain restricts, a range's subtype, or a multirange's range. `checks` are a domain's, in order of
+    evaluation.
+    """
 
     schema: str
     name: str
@@ -167,6 +177,7 @@ class Type:
 
     @property
     def key(self) -> Name:
+        """Schema and name."""
         return Name(self.schema, self.name)
 
 
@@ -215,7 +226,7 @@ class Catalog:
     settings: tuple[tuple[str, str], ...] = field(default=())
 
     @classmethod
-    async def from_database(cls, dsn: str, *, timeout: float = 30.0) -> Catalog:
+    async def from_database(cls, dsn: str, *, timeout: float = 30.0) -> Catalog:  # noqa: ASYNC109 - covers connect and read, documented below
         """Read the catalog of a live database.
 
         Args:
@@ -249,10 +260,12 @@ class Catalog:
 
     @cached_property
     def relation_index(self) -> dict[Name, Relation]:
+        """Relations of every kind by name."""
         return {relation.key: relation for relation in self.relations}
 
     @cached_property
     def function_index(self) -> dict[str, tuple[Function, ...]]:
+        """Overloads in all schemas by bare name."""
         index: dict[str, list[Function]] = {}
         for function in self.functions:
             index.setdefault(function.name, []).append(function)
@@ -260,10 +273,12 @@ class Catalog:
 
     @cached_property
     def type_index(self) -> dict[Name, Type]:
+        """Types by name."""
         return {type_.key: type_ for type_ in self.types}
 
     @cached_property
     def operator_index(self) -> dict[str, tuple[Operator, ...]]:
+        """Operators in all schemas by bare name."""
         index: dict[str, list[Operator]] = {}
         for operator in self.operators:
             index.setdefault(operator.name, []).append(operator)
@@ -280,6 +295,7 @@ class Catalog:
 
     @cached_property
     def schema_set(self) -> frozenset[str]:
+        """`schemas`, for membership tests."""
         return frozenset(self.schemas)
 
     @cached_property
