@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import Dialect, exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import TokenType
 
 from pg_guard.decision import Finding
 from pg_guard.sql.text import Refusal
 
 if TYPE_CHECKING:
-    from sqlglot.tokens import Token
+    from sqlglot import Token
 
     from pg_guard.sql.text import SqlText
 
@@ -43,12 +42,12 @@ def _dialect() -> Dialect:
     return Dialect.get_or_raise("postgres")
 
 
-def fold(identifier: exp.Expression | str, *, quoted: bool | None = None) -> str:
+def fold(identifier: exp.Expr | str, *, quoted: bool | None = None) -> str:
     """An identifier as PostgreSQL stores it: ASCII folded unless quoted, cut at 63 bytes."""
     if isinstance(identifier, exp.Identifier):
         name, quoted = str(identifier.this), bool(identifier.args.get("quoted"))
     else:
-        name = identifier.name if isinstance(identifier, exp.Expression) else identifier
+        name = identifier.name if isinstance(identifier, exp.Expr) else identifier
     if not quoted:
         name = "".join(character.lower() if character.isascii() else character for character in name)
     data = name.encode("utf-8", "surrogatepass")
@@ -76,19 +75,16 @@ def _unsupported() -> Finding:
     )
 
 
-def read_sqlglot(sql: SqlText, tokens: list[Token], *, explain: bool = False) -> SqlglotReading:
+def read_sqlglot(sql: SqlText, tokens: list[Token]) -> SqlglotReading:
     """Read a text by sqlglot.
 
     Args:
         sql: The text.
         tokens: Its tokens.
-        explain: The statement is an EXPLAIN, of which sqlglot reads no more than the text: its prefix is skipped.
 
     Raises:
         Refusal: sqlglot cannot read it, or reads more than one statement.
     """
-    if explain:
-        tokens = _skip_explain(tokens)
     try:
         trees = [tree for tree in _dialect().parser().parse(tokens, sql.text) if tree is not None]
     except RecursionError:
@@ -111,18 +107,7 @@ def read_sqlglot(sql: SqlText, tokens: list[Token], *, explain: bool = False) ->
     return _summarise(trees[0])
 
 
-def _skip_explain(tokens: list[Token]) -> list[Token]:
-    index = 1
-    if index < len(tokens) and tokens[index].token_type == TokenType.L_PAREN:
-        while index < len(tokens) and tokens[index].token_type != TokenType.R_PAREN:
-            index += 1
-        return tokens[index + 1 :]
-    while index < len(tokens) and tokens[index].text.upper() in ("ANALYZE", "ANALYSE", "VERBOSE"):
-        index += 1
-    return tokens[index:]
-
-
-_KINDS: dict[type[exp.Expression], str] = {
+_KINDS: dict[type[exp.Expr], str] = {
     exp.Insert: "insert",
     exp.Update: "update",
     exp.Delete: "delete",
@@ -132,7 +117,7 @@ _KINDS: dict[type[exp.Expression], str] = {
 }
 
 
-def _summarise(tree: exp.Expression) -> SqlglotReading:
+def _summarise(tree: exp.Expr) -> SqlglotReading:
     kinds = {"select"} if isinstance(tree, (exp.Query, exp.Values)) else {type(tree).__name__.lower()}
     relations: set[tuple[str, ...]] = set()
     columns: set[str] = set()

@@ -11,12 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from postgast import scan
 from postgast.native import lib as _lib
 
 from pg_guard.decision import Finding, Span
 from pg_guard.sql.text import Refusal, SqlText, excerpt_end
 
-__all__ = ["Node", "PgReading", "read_postgres", "split_statements"]
+__all__ = ["Node", "PgReading", "explained", "read_postgres", "split_statements"]
 
 Node: TypeAlias = dict[str, Any]
 
@@ -133,6 +134,22 @@ def _decode_deep(text: str) -> Node:
             key = None
     document: Node = root[0]
     return document
+
+
+def explained(sql: SqlText) -> SqlText:
+    """The statement inside of an EXPLAIN, by PostgreSQL's own scanner; sqlglot keeps an EXPLAIN as opaque text."""
+    tokens = [token for token in scan(sql.text).tokens if not sql.data[token.start : token.end].startswith((b"--", b"/*"))]
+    words = [sql.data[token.start : token.end].upper() for token in tokens]
+    index = 1
+    if index < len(words) and words[index] == b"(":
+        # Options hold names, numbers and strings, never a parenthesis.
+        index = words.index(b")") + 1 if b")" in words else len(words)
+    else:
+        while index < len(words) and words[index] in (b"ANALYZE", b"ANALYSE", b"VERBOSE"):
+            index += 1
+    start = tokens[index].start if index < len(tokens) else len(sql.data)
+    data = sql.data[start:]
+    return SqlText(data.decode("utf-8"), data)
 
 
 def split_statements(text: str) -> list[tuple[int, int]]:

@@ -1,0 +1,260 @@
+"""The guard on one screen. In: a text and a compiled policy. Out: a `Decision`, whatever happens.
+
+    admit → read_postgres → extract → tokenize + read_sqlglot → differences → checks → decision
+
+`Guard.check` never raises: an outcome that nobody foresaw is a refusal with a finding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pg_guard.checks.base import Subject
+from pg_guard.decision import SEVERITIES, Decision, Finding
+from pg_guard.facts.extract import extract
+from pg_guard.facts.reader import Reader, TooDeep
+from pg_guard.facts.views import ViewShapes
+from pg_guard.policy.compile import compile_policy
+from pg_guard.policy.load import load_policy
+from pg_guard.sql.agree import differences
+from pg_guard.sql.parse import read_sqlglot, tokenize
+from pg_guard.sql.text import Refusal, SqlText, admit
+from pg_guard.sql.witness import explained, read_postgres
+
+if TYPE_CHECKING:
+    from sqlglot import Token
+
+    from pg_guard.catalog.model import Catalog, Column, Relation
+    from pg_guard.facts.model import Facts
+    from pg_guard.policy.model import Policy
+
+__all__ = ["Guard"]
+
+# libpg_query's nodes nest about three deep for one level that an author would count.
+_NODES_PER_LEVEL = 3
+
+
+class Guard:
+    """Decides on statements under one policy.
+
+    Immutable after construction, without I/O, and safe to share between threads.
+
+    Args:
+        policy: The policy.
+        catalog: The database's catalog. Without one, names are taken as written, and a star over a relation with
+            denied columns is refused.
+    """
+
+    def __init__(self, policy: Policy, catalog: Catalog | None = None) -> None:
+        self.policy = policy
+        self.catalog = catalog
+        self._program = compile_policy(policy, catalog)
+        self._shapes = ViewShapes()
+        self._digests = {"policy": policy.digest} | ({"catalog": catalog.digest} if catalog is not None else {})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], catalog: Catalog | None = None) -> Guard:
+        """Load a policy file, with the policies that it extends and the environment's overlay.
+
+        Raises:
+            UsageError: The file cannot be read.
+            PolicyError: It is not a valid policy; all problems are in it.
+        """
+        return cls(load_policy(path).policy, catalog)
+
+    def check(self, sql: str | bytes, principal: Mapping[str, object] | None = None) -> Decision:
+        """Decide on one statement.
+
+        Args:
+            sql: The text, as the database would receive it.
+            principal: Attributes of who asks, as in ``{"tenant_id": 42}``.
+
+        Returns:
+            The decision, with every finding. Any text gets one; nothing is raised.
+        """
+        started = time.perf_counter_ns()
+        facts: Facts | None = None
+        try:
+            text = admit(sql, max_bytes=self.policy.limits.sql_bytes)
+            facts, findings = self._examine(text)
+        except Refusal as refusal:
+            findings = [refusal.finding]
+        except Exception as error:  # noqa: BLE001 - whatever fails, the answer is a refusal, never an exception
+            findings = [_internal(error)]
+        return self._decide(sql, facts, findings, (time.perf_counter_ns() - started) // 1000)
+
+    def _examine(self, text: SqlText) -> tuple[Facts | None, list[Finding]]:
+        limits = self.policy.limits
+        tokens = tokenize(text) if len(text.data) > limits.tokens else None
+        if tokens is not None and len(tokens) > limits.tokens:
+            # Each token has at least one byte, so only a long text can have too many.
+            return None, [_too_many_tokens(len(tokens), limits.tokens)]
+        reading = read_postgres(text)
+        if len(reading.statements) != 1:
+            return None, [_count_finding(text, reading.places)]
+        reader = Reader(
+            self._program.names, self._shapes, max_depth=limits.depth * _NODES_PER_LEVEL, expand=self._program.expand
+        )
+        try:
+            facts = extract(reader, reading.statements[0])
+        except TooDeep as deep:
+            return None, [_too_deep(text, deep.location, limits.depth)]
+        subject = Subject(text, facts, self._program.names)
+        findings = [finding for check in self._program.checks for finding in check(subject)]
+        if facts.kind in ("select", "explain"):
+            # Other kinds are already refused, or (SHOW) have no names; sqlglot keeps most of them as opaque text.
+            findings += _compare(text, tokens, facts)
+        return facts, findings
+
+    def _decide(self, sql: object, facts: Facts | None, findings: list[Finding], elapsed_us: int) -> Decision:
+        statement = sql if isinstance(sql, str) else _readable(sql)
+        findings.sort(key=_order)
+        deny = any(finding.effect == "deny" for finding in findings)
+        # A text that could not be read is never run, not even under monitor: nobody knows what it would do.
+        enforced = deny and (self.policy.mode == "enforce" or facts is None or not isinstance(sql, str))
+        metadata = self.policy.metadata
+        return Decision(
+            effect="deny" if enforced else "allow",
+            sql=None if enforced else statement,
+            findings=tuple(dict.fromkeys(findings)),
+            statement=statement,
+            kind=facts.kind if facts is not None else "unknown",
+            mode=self.policy.mode,
+            would_deny=deny,
+            relations=_sorted_names(facts) if facts is not None else (),
+            functions=_sorted_functions(facts) if facts is not None else (),
+            policy=f"{metadata.name} {metadata.version}",
+            digests=self._digests | {"statement": _digest(statement)},
+            timings_us={"total": elapsed_us},
+        )
+
+    # -- what a client may be shown ------------------------------------------------------------------------------------
+
+    def visible_relations(self) -> tuple[Relation, ...]:
+        """Relations that the policy permits, in the order of the catalog; empty without a catalog."""
+        if self.catalog is None:
+            return ()
+        kinds = ("table", "partitioned", "foreign", "view", "matview")
+        return tuple(
+            relation
+            for relation in self.catalog.relations
+            if relation.kind in kinds and self._program.tables.permitted(relation.key) and not self._leads_to_hidden(relation)
+        )
+
+    def _leads_to_hidden(self, relation: Relation) -> bool:
+        tables, names = self._program.tables, self._program.names
+        if tables.reviewed(relation.key):
+            return False
+        if any(tables.denied(parent) for parent in names.ancestors(relation)):
+            return True
+        if relation.kind not in ("view", "matview"):
+            return False
+        shape = self._shapes.shape(names, relation)
+        return any(
+            tables.denied(name) and not any(tables.reviewed(step) for step in use.via)
+            for use in shape.relations
+            for name in use.names
+        )
+
+    def visible_columns(self, relation: Relation) -> tuple[Column, ...]:
+        """Columns of a relation that the policy permits, in order; through views by what flows into them."""
+        columns, names = self._program.columns, self._program.names
+        if self._program.tables.reviewed(relation.key):
+            flows = {}
+        elif relation.kind in ("view", "matview"):
+            flows = self._shapes.shape(names, relation).columns
+        else:
+            flows = self._shapes.generated(names, relation)
+        return tuple(
+            column
+            for column in relation.columns
+            if not columns.hidden(relation.key, column.name)
+            and not any(columns.hidden(base.relation, base.column) for base in flows.get(column.name, ()))
+        )
+
+
+def _compare(text: SqlText, tokens: list[Token] | None, facts: Facts) -> list[Finding]:
+    try:
+        if facts.kind == "explain":
+            text, tokens = explained(text), None
+        witness = read_sqlglot(text, tokens if tokens is not None else tokenize(text))
+    except Refusal as refusal:
+        return [refusal.finding]
+    return differences(
+        relations=frozenset(facts.raw_relations),
+        columns=frozenset(parts[-1] for parts in facts.raw_columns),
+        kinds=frozenset(facts.raw_kinds) | {use.kind for use in facts.statements},
+        fields=frozenset(facts.raw_fields),
+        witness=witness,
+    )
+
+
+def _order(finding: Finding) -> tuple[int, int, str, str]:
+    return (
+        -SEVERITIES.index(finding.severity),
+        finding.span.start if finding.span is not None else -1,
+        finding.rule,
+        finding.message,
+    )
+
+
+def _sorted_names(facts: Facts) -> tuple[str, ...]:
+    return tuple(sorted({str(name) for use in facts.relations for name in use.names[:1]}))
+
+
+def _sorted_functions(facts: Facts) -> tuple[str, ...]:
+    return tuple(sorted({f"{use.schema}.{use.name}" if use.schema else use.name for use in facts.functions}))
+
+
+def _readable(sql: object) -> str:
+    if isinstance(sql, (bytes, bytearray, memoryview)):
+        return bytes(sql).decode("utf-8", "replace")
+    return ""
+
+
+def _digest(statement: str) -> str:
+    return hashlib.sha256(statement.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _internal(error: Exception) -> Finding:
+    return Finding(
+        "internal/error",
+        "high",
+        f"The guard failed on this statement ({type(error).__name__}), so it is refused.",
+        "Report the statement as a defect of pg-guard; meanwhile write it in another way.",
+    )
+
+
+def _too_many_tokens(count: int, limit: int) -> Finding:
+    return Finding(
+        "limits/tokens",
+        "medium",
+        f"The statement has {count} tokens; the limit is {limit}.",
+        "Send a shorter statement.",
+    )
+
+
+def _too_deep(text: SqlText, location: int, limit: int) -> Finding:
+    return Finding(
+        "limits/depth",
+        "medium",
+        f"The statement is nested deeper than {limit} levels.",
+        "Flatten it: use CTEs instead of nested queries.",
+        text.span(location),
+    )
+
+
+def _count_finding(text: SqlText, places: tuple[tuple[int, int], ...]) -> Finding:
+    if not places:
+        return Finding("sql/empty", "low", "There is no statement in the text.", "Send one SELECT.")
+    return Finding(
+        "statement/multiple",
+        "critical",
+        f"The text holds {len(places)} statements; only one may run.",
+        "Send one statement at a time.",
+        text.span(places[1][0]),
+    )

@@ -1,0 +1,120 @@
+"""From clauses to checks. In: a `Policy` and a catalog. Out: a `Program`, the whole of what will be enforced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pg_guard.catalog.model import Catalog, Name
+from pg_guard.checks.base import Check
+from pg_guard.checks.columns import ColumnAccess, ColumnCheck
+from pg_guard.checks.functions import FunctionCheck, FunctionRules, Signature
+from pg_guard.checks.joins import JoinCheck
+from pg_guard.checks.notes import check_notes
+from pg_guard.checks.patterns import NameSet
+from pg_guard.checks.statement import StatementCheck
+from pg_guard.checks.tables import TableAccess, TableCheck
+from pg_guard.checks.where import WhereCheck, WhereClause
+from pg_guard.facts.names import Names
+from pg_guard.policy.model import CapabilityPattern, FunctionPattern, Functions, Policy
+
+__all__ = ["Program", "compile_policy"]
+
+_NO_CATALOG_PATH = ("public",)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled policy.
+
+    Attributes:
+        checks: All checks; their order never matters.
+        names: Look-ups on the catalog under the policy's search_path.
+        tables: Which relations may be read.
+        columns: Which columns may be read.
+        expand: Views whose definition is read in place, because a condition is demanded of a scan inside.
+    """
+
+    policy: Policy
+    checks: tuple[Check, ...]
+    names: Names
+    tables: TableAccess
+    columns: ColumnAccess
+    expand: frozenset[Name]
+
+
+def compile_policy(policy: Policy, catalog: Catalog | None) -> Program:
+    """Compile a policy against a catalog; every clause becomes a check."""
+    path = policy.search_path or (catalog.search_path if catalog is not None else _NO_CATALOG_PATH)
+    names = Names(catalog, tuple(path))
+    tables = TableAccess(
+        policy.tables.default == "allow",
+        NameSet(policy.tables.allow, fold=False),
+        NameSet(policy.tables.deny, fold=True),
+    )
+    columns = ColumnAccess(policy.columns.deny, names)
+    checks: list[Check] = [
+        check_notes,
+        StatementCheck(frozenset(policy.statements.allow)),
+        TableCheck(tables),
+        FunctionCheck(_function_rules(policy.functions), tables),
+    ]
+    if columns:
+        checks.append(ColumnCheck(columns, tables))
+    clauses = tuple(WhereClause(NameSet(entry.table, fold=True), entry.columns) for entry in policy.where)
+    if clauses:
+        checks.append(WhereCheck(clauses))
+    if policy.joins.max_tables is not None:
+        checks.append(JoinCheck(policy.joins.max_tables))
+    return Program(policy, tuple(checks), names, tables, columns, _views_to_expand(clauses, names))
+
+
+def _function_rules(functions: Functions) -> FunctionRules:
+    allow_names, allow_signatures, allow_capabilities = _sort(functions.allow, fold=False)
+    deny_names, deny_signatures, deny_capabilities = _sort(functions.deny, fold=True)
+    return FunctionRules(
+        functions.mode == "allowlist",
+        allow_names,
+        allow_signatures,
+        allow_capabilities,
+        deny_names,
+        deny_signatures,
+        deny_capabilities,
+        functions.user_defined == "allow_listed",
+    )
+
+
+def _sort(patterns: Iterable[FunctionPattern], *, fold: bool) -> tuple[NameSet, tuple[Signature, ...], frozenset[str]]:
+    names: list[str] = []
+    signatures: list[Signature] = []
+    capabilities: set[str] = set()
+    for pattern in patterns:
+        if isinstance(pattern, CapabilityPattern):
+            capabilities.update(pattern.capability)
+        elif "(" in pattern:
+            signatures.append(Signature.parse(pattern, fold=fold))
+        else:
+            names.append(pattern)
+    return NameSet(names, fold=fold), tuple(signatures), frozenset(capabilities)
+
+
+def _views_to_expand(clauses: tuple[WhereClause, ...], names: Names) -> frozenset[Name]:
+    """Views that read, at any depth, a relation of which a condition is demanded."""
+    if not clauses or names.catalog is None:
+        return frozenset()
+    index = names.catalog.relation_index
+    found: set[Name] = set()
+
+    def reads_guarded(name: Name, seen: frozenset[Name]) -> bool:
+        relation = index.get(name)
+        if relation is None or name in seen:
+            return False
+        if any(clause.concerns((name,), names) for clause in clauses):
+            return True
+        below = {dependency.relation for dependency in relation.depends_on} - {name}
+        return any(reads_guarded(each, seen | {name}) for each in below)
+
+    for relation in names.catalog.relations:
+        if relation.kind in ("view", "matview") and reads_guarded(relation.key, frozenset()):
+            found.add(relation.key)
+    return frozenset(found)
