@@ -191,11 +191,13 @@ class CapabilityPattern(_Section):
 
 
 def _pattern_form(value: object) -> str:
-    return "capability" if isinstance(value, (dict, CapabilityPattern)) else "name"
+    # The tag becomes part of error locations, so it must not be a word that is also a key.
+    return "<capability>" if isinstance(value, (dict, CapabilityPattern)) else "<name>"
 
 
 FunctionPattern: TypeAlias = Annotated[
-    Annotated[FunctionName, Tag("name")] | Annotated[CapabilityPattern, Tag("capability")], Discriminator(_pattern_form)
+    Annotated[FunctionName, Tag("<name>")] | Annotated[CapabilityPattern, Tag("<capability>")],
+    Discriminator(_pattern_form),
 ]
 
 

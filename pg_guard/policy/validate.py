@@ -134,7 +134,10 @@ _BOUNDS = {
 
 
 def _describe(document: Document, details: ErrorDetails, path: KeyPath, is_key: bool) -> Problem:
-    kind, value, context = details["type"], details["input"], details.get("ctx", {})
+    kind, context = details["type"], details.get("ctx", {})
+    value = document.data  # as it was written: pydantic's own input may already be converted
+    for step in path:
+        value = _step_into(value, step)
     secret = document.place(path)[0].secret
     if kind == "extra_forbidden":
         known = _keys_at(path[:-1])

@@ -41,7 +41,7 @@ _BYTES: Final = {
     "GiB": 2**30,
 }
 # No sign and no exponent: both are mistakes in a limit. ASCII digits only, `\d` would take any script's.
-_QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)")
+_QUANTITY: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([A-Za-z]+)")
 
 
 def _problem(message: str, hint: str = "") -> PydanticCustomError:
