@@ -54,7 +54,7 @@ def classify(
     rule = rules.literals.get(name)
     if rule is not None and literals is not None:
         literal = literals.get(rule.argument - 1)
-        if literal is not None and " ".join(literal.lower().split()) in rule.values:
+        if literal is not None and rule.holds(literal):
             return rule.capabilities
     capabilities: frozenset[str] = frozenset()
     for overload in _candidates(overloads, args):
@@ -74,9 +74,21 @@ def bounds(name: str, *, schema: str = "pg_catalog", extension: str = "") -> tup
     return found[1].bounds.get(name, ()) if found else ()
 
 
-def casts_to(type_name: str) -> frozenset[str]:
-    """What a cast to a type of pg_catalog does beyond its input function, whatever the source; usually nothing."""
-    return source("pg_catalog").casts_to.get(type_name, frozenset())
+def casts_to(type_name: str, literal: str | None = None) -> frozenset[str]:
+    """What a cast to a type of pg_catalog, or to an array of it, does beyond its input function; usually nothing.
+
+    It holds for casts from any type, explicit or not: an integer becomes a regclass without any function, in
+    ``ARRAY[pg_typeof(1), 1248]`` even without a word.
+
+    Args:
+        type_name: Name in pg_type, as in ``regclass`` or ``_regclass``.
+        literal: The text that is cast when it is a constant; ``'integer'::regtype`` is harmless.
+    """
+    known = source("pg_catalog")
+    rule = known.cast_literals.get(type_name)
+    if rule is not None and literal is not None and rule.holds(literal):
+        return rule.capabilities
+    return known.casts_to.get(type_name.removeprefix("_"), frozenset())
 
 
 def construct(name: str) -> Construct | None:
@@ -116,8 +128,9 @@ def _lookup(name: str, schema: str, extension: str) -> tuple[tuple[Classificatio
     places: list[Source] = []
     if extension:
         places.append(source(extension, extension=True))
-    if not extension or schema == "pg_catalog":
-        # plpgsql is an extension whose functions live in pg_catalog, and are classified there.
+    if extension in ("", "plpgsql"):
+        # Every database has plpgsql, whose functions live in pg_catalog and are classified there. What another
+        # extension installs into pg_catalog is its own.
         places.append(source(schema))
     for place in places:
         if overloads := place.functions.get(name):

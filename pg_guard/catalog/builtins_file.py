@@ -16,6 +16,7 @@ A file holds groups; a group gives capabilities to names, or to single overloads
     literals:                     # a literal argument that makes a call harmless: see `LiteralRule`
       - {names: current_setting, argument: 1, capabilities: [session-info], why: …, values: [TimeZone]}
     casts_to: {regclass: [catalog-read]}       # what a cast to a type does beyond its input function
+    cast_literals: {regtype: {capabilities: [type-io], why: …, values: [integer]}}
     syntax:                       # what SQL syntax calls: see `Construct`
       - {construct: extract, written: EXTRACT(field FROM x), calls: [extract]}
 """
@@ -40,11 +41,14 @@ __all__ = ["BOUND_KINDS", "Bound", "Classification", "Construct", "LiteralRule",
 SCHEMA = "pg-guard/functions/v1"
 
 BOUND_KINDS = frozenset(
-    {"rows", "times", "length", "elements", "bytes", "magnitude", "format-width", "iterations", "pattern"}
+    {"rows", "times", "length", "elements", "cell-size", "bytes", "magnitude", "format-width", "iterations", "pattern"}
 )
 
 _TOP_KEYS = frozenset(
-    {"schema", "source", "extension", "versions", "groups", "bounds", "literals", "casts_to", "syntax"}
+    {
+        *("schema", "source", "extension", "versions", "groups"),
+        *("bounds", "literals", "casts_to", "cast_literals", "syntax"),
+    }
 )
 _GROUP_KEYS = frozenset({"capabilities", "through_cast", "why", "names", "overloads"})
 _OVERLOAD = re.compile(r"([^\s()]+)\(([^()]*)\)")
@@ -77,9 +81,10 @@ class Bound:
 
     Attributes:
         kind: ``rows`` (a series from `base` to `argument` by `step`, or `argument` rows), ``times`` (`base` is
-            repeated), ``length`` (characters of the result), ``elements`` (an array of dimensions), ``bytes``, ``magnitude`` (a
-            number whose result has that many digits), ``format-width`` (a format string that can ask for a width),
-            ``iterations`` (work factor), ``pattern`` (a regular expression).
+            repeated), ``length`` (characters of the result), ``elements`` (an array or a product of dimensions),
+            ``cell-size`` (`base` is cut into pieces of that size: the smaller, the more), ``bytes``,
+            ``magnitude`` (a number whose result has that many digits), ``format-width`` (a format string that can ask
+            for a width), ``iterations`` (work factor), ``pattern`` (a regular expression).
         argument: Position of the argument that sets the size.
         base: Position of what it counts from or multiplies.
         step: Position of the step of a series.
@@ -93,12 +98,21 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class LiteralRule:
-    """A call is as harmless as `capabilities` say when its argument is a literal among `values` (lower case)."""
+    """A call, or a cast, is as harmless as `capabilities` say when its argument is a literal among `values`.
+
+    Attributes:
+        argument: Position of the argument, from 1; 0 for a cast.
+        values: Lower-case texts with single blanks.
+    """
 
     argument: int
     values: frozenset[str]
     capabilities: frozenset[str]
     why: str
+
+    def holds(self, literal: str) -> bool:
+        """Whether a literal is one of the values; case and runs of blanks do not matter."""
+        return " ".join(literal.lower().split()) in self.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +140,7 @@ class Source:
     bounds: dict[str, tuple[Bound, ...]] = field(default_factory=dict)
     literals: dict[str, LiteralRule] = field(default_factory=dict)
     casts_to: dict[str, frozenset[str]] = field(default_factory=dict)
+    cast_literals: dict[str, LiteralRule] = field(default_factory=dict)
     constructs: dict[str, Construct] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -174,16 +189,13 @@ def _read_document(source: Source, document: Any, file: str, name: str, *, exten
         for function in _words(item["names"]):
             source.bounds[function] = (*source.bounds.get(function, ()), bound)
     for item in document.get("literals") or ():
-        rule = LiteralRule(
-            item["argument"],
-            frozenset(str(value).lower() for value in item["values"]),
-            _capabilities(item["capabilities"], file),
-            item["why"],
-        )
+        rule = _literal_rule(item, item["argument"], file)
         for function in _words(item["names"]):
             source.literals[function] = rule
     for type_name, words in (document.get("casts_to") or {}).items():
         source.casts_to[type_name] = _capabilities(words, file)
+    for type_name, item in (document.get("cast_literals") or {}).items():
+        source.cast_literals[type_name] = _literal_rule(item, 0, file)
     for item in document.get("syntax") or ():
         capabilities = _capabilities(item.get("capabilities", ()), file)
         construct = Construct(item["construct"], item["written"], tuple(item.get("calls", ())), capabilities)
@@ -215,6 +227,11 @@ def _read_group(source: Source, group: dict[str, Any], file: str) -> None:
         if any(other.args is None or other.args == args for other in others):
             raise CatalogError(f"{file}: {overload} is classified twice")
         source.functions[name] = (*others, Classification(capabilities, through_cast, why, args))
+
+
+def _literal_rule(item: dict[str, Any], argument: int, file: str) -> LiteralRule:
+    values = frozenset(str(value).lower() for value in item["values"])
+    return LiteralRule(argument, values, _capabilities(item["capabilities"], file), item["why"])
 
 
 def _words(value: Any) -> list[str]:
