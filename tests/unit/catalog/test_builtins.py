@@ -343,6 +343,11 @@ def test_every_capability_is_assigned_to_something() -> None:
     assert CAPABILITIES - used <= {"network", "memory-heavy"}
 
 
+def test_the_readme_for_auditors_explains_every_capability() -> None:
+    readme = (Path(__file__).parents[3] / "rules" / "functions" / "README.md").read_text()
+    assert {capability for capability in CAPABILITIES if f"`{capability}`" not in readme} == set()
+
+
 def test_reasons_are_given() -> None:
     assert len(builtins.reasons("ts_rewrite")) == 2
     assert builtins.reasons("no_such_function") == ()
