@@ -98,7 +98,8 @@ def _value(field: FieldInfo, text: str) -> Any:
     if _holds_collection(field):
         return _read_json(text)
     # A text stays a text where text is taken, so that version 1.0 is not a number.
-    return text if _is_accepted(field, text) else read_scalar(text)
+    # An empty variable is not null: it must not lift a limit.
+    return text if not text.strip() or _is_accepted(field, text) else read_scalar(text)
 
 
 def overlay_environment(document: Document, environ: Mapping[str, str]) -> tuple[Document, list[Problem]]:
