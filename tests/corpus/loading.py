@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 import yaml
 
-__all__ = ["CORPUS", "POLICIES", "Case", "Kind", "load_cases", "policy_path"]
+__all__ = ["CORPUS", "POLICIES", "Case", "CorpusError", "Kind", "load_cases", "policy_path"]
 
 Kind = Literal["attacks", "benign"]
 
@@ -38,6 +38,10 @@ POLICIES = CORPUS.parent.parent / "policies"
 _FILE_KEYS = {"policy", "principal", "cases", "description"}
 _CASE_KEYS = {"id", "sql", "works", "policy", "principal", "todo", "needs", "note"}
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class CorpusError(ValueError):
+    """A corpus file that cannot be used; the message names file and line."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Case:
     group: str
     sql: str
     policy: str
-    works: Any = None
+    works: Any = field(default=None, hash=False)
     todo: str = ""
     needs: str = ""
     principal: dict[str, Any] | None = field(default=None, hash=False)
@@ -77,7 +81,7 @@ def load_cases(kind: Kind) -> list[Case]:
     """All cases of one half of the corpus, in the order of files and lines.
 
     Raises:
-        ValueError: A file is not of the shape above; the message names file and line.
+        CorpusError: A file is not of the shape above; the message names file and line.
     """
     return list(_load(kind))
 
@@ -89,7 +93,7 @@ def _load(kind: Kind) -> tuple[Case, ...]:
     for path in sorted((CORPUS / kind).glob("*.yaml")):
         for case in _read(path, kind):
             if case.id in seen:
-                raise ValueError(f"{case.place}: this id is taken by {seen[case.id]}")
+                raise CorpusError(f"{case.place}: this id is taken by {seen[case.id]}")
             seen[case.id] = case.place
             cases.append(case)
     return tuple(cases)
@@ -102,28 +106,31 @@ def _read(path: Path, kind: Kind) -> list[Case]:
     document = yaml.load(text, Loader=_Loader)  # a SafeLoader that refuses duplicate keys
     group_key = "family" if kind == "attacks" else "group"
     if not isinstance(document, dict) or root is None:
-        raise ValueError(f"{name}: expected a map with {group_key} and cases")
+        raise CorpusError(f"{name}: expected a map with {group_key} and cases")
     _no_others(document, _FILE_KEYS | {group_key}, f"{name}:1")
     group, policy, entries = document.get(group_key), document.get("policy", "demo"), document.get("cases")
     if not isinstance(group, str) or not isinstance(entries, list) or not entries:
-        raise ValueError(f"{name}:1: expected {group_key} and at least one case")
+        raise CorpusError(f"{name}:1: expected {group_key} and at least one case")
     cases = []
     for entry, line in zip(entries, _case_lines(root), strict=True):
         where = f"{name}:{line}"
         if not isinstance(entry, dict):
-            raise ValueError(f"{where}: a case is a map with id and sql")
+            raise CorpusError(f"{where}: a case is a map with id and sql")
         _no_others(entry, _CASE_KEYS, where)
         identifier, sql = entry.get("id"), entry.get("sql")
         if not isinstance(identifier, str) or not _ID.fullmatch(identifier):
-            raise ValueError(f"{where}: the id {identifier!r} is not kebab-case")
+            raise CorpusError(f"{where}: the id {identifier!r} is not kebab-case")
+        chosen = entry.get("policy", policy)
+        if not isinstance(chosen, str):
+            raise CorpusError(f"{where} {identifier}: policy is not a name")
         if not isinstance(sql, str):
-            raise ValueError(f"{where} {identifier}: sql is not a text")
+            raise CorpusError(f"{where} {identifier}: sql is not a text")
         cases.append(
             Case(
                 id=identifier,
                 group=group,
                 sql=sql,
-                policy=entry.get("policy", policy),
+                policy=chosen,
                 works=entry.get("works"),
                 todo=entry.get("todo", ""),
                 needs=entry.get("needs", ""),
@@ -139,12 +146,12 @@ def policy_path(name: str) -> Path:
     """The file of a policy: one that is shipped, else one of the corpus' own.
 
     Raises:
-        ValueError: Neither exists.
+        CorpusError: Neither exists.
     """
     for candidate in (POLICIES / f"{name}.yaml", CORPUS / "policies" / f"{name}.yaml"):
         if candidate.is_file():
             return candidate
-    raise ValueError(f"no policy {name!r} in policies/ or tests/corpus/policies/")
+    raise CorpusError(f"no policy {name!r} in policies/ or tests/corpus/policies/")
 
 
 def _case_lines(root: yaml.Node) -> list[int]:
@@ -158,7 +165,7 @@ def _case_lines(root: yaml.Node) -> list[int]:
 def _no_others(entry: dict[str, Any], allowed: set[str], where: str) -> None:
     others = sorted(str(key) for key in entry if key not in allowed)
     if others:
-        raise ValueError(f"{where}: unknown key {', '.join(others)}")
+        raise CorpusError(f"{where}: unknown key {', '.join(others)}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -168,5 +175,5 @@ class _Loader(yaml.SafeLoader):
         keys = [key.value for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise ValueError(f"line {node.start_mark.line + 1}: the key {key!r} stands twice")
+                raise CorpusError(f"line {node.start_mark.line + 1}: the key {key!r} stands twice")
         return super().construct_mapping(node, deep)
