@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pg_guard
 from pg_guard.errors import UsageError
 
 __all__ = ["shipped_dir"]
 
+_PACKAGE = Path(__file__).resolve().parent.parent
 _KINDS = ("policies", "rules")
 
 
@@ -23,8 +23,7 @@ def shipped_dir(kind: str) -> Path:
     """
     if kind not in _KINDS:
         raise UsageError(f"nothing of the kind {kind!r} is shipped", hint=f"one of: {', '.join(_KINDS)}")
-    package = Path(pg_guard.__file__).resolve().parent
-    for candidate in (package / "_shipped" / kind, package.parent / kind):
+    for candidate in (_PACKAGE / "_shipped" / kind, _PACKAGE.parent / kind):
         if candidate.is_dir():
             return candidate
     raise UsageError(f"this installation has no shipped {kind}", hint="install pg-guard again")

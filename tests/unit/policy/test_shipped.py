@@ -109,7 +109,7 @@ def test_an_installed_package_finds_its_own_data_first(tmp_path: Path, monkeypat
     package = tmp_path / "pg_guard"
     (package / "_shipped" / "rules").mkdir(parents=True)
     (tmp_path / "rules").mkdir()
-    monkeypatch.setattr(shipped.pg_guard, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(shipped, "_PACKAGE", package)
     assert shipped_dir("rules") == package / "_shipped" / "rules"
     with pytest.raises(UsageError, match="no shipped policies"):
         shipped_dir("policies")
