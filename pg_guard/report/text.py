@@ -147,7 +147,8 @@ class _Writer:
         digits = len(str(min(source.span(span.end, span.end).line + 1, source.line_count)))
         gutter = digits + 2
         place = f"{one_line(name)}:{span.line}:{span.column}" if name else f"line {span.line}, column {span.column}"
-        self.wrapped(Text(place), hang=gutter + 3, first=f"{' ' * (gutter - 1)}--> ")
+        # Never wrapped: editors and terminals open a place that stands in one piece.
+        self.line(Text(f"{' ' * (gutter - 1)}--> {place}"))
         shown = excerpt(source, span, cells=self.width - gutter - 2)
         if shown:
             self.line(Text(f"{' ' * gutter}|", style="dim"))
