@@ -14,7 +14,7 @@ from pg_guard.policy.values import split_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["covers_function", "covers_table"]
+__all__ = ["covers_function", "covers_table", "is_exact"]
 
 
 def _covers_part(general: str, special: str) -> bool:
@@ -37,9 +37,29 @@ def _covers_name(general: str, special: str) -> bool:
     return _covers_part(general_schema, schema) and _covers_part(general_name, name)
 
 
+def is_exact(pattern: str) -> bool:
+    """True for a relation's name without wildcards: under ``tables.allow`` it also marks a view as reviewed."""
+    return "*" not in pattern and "?" not in pattern
+
+
+def _names_system(schema: str) -> bool:
+    """Whether a schema part may open a system schema, which no wildcard does by itself."""
+    return schema.strip('"').startswith(("pg_", "information_schema")) or "?" in schema
+
+
 def covers_table(general: Iterable[str], special: str) -> bool:
-    """True when some pattern of ``general`` matches all that ``special`` matches."""
-    return any(_covers_name(pattern, special) for pattern in general)
+    """True when some pattern of ``general`` opens all that ``special`` opens under ``tables.allow``.
+
+    A name without wildcards is covered by such names only, because it marks a view as reviewed; and a pattern that
+    names a system schema is covered only by one that names the same.
+    """
+    schema = _parts(special)[0]
+    return any(
+        _covers_name(pattern, special)
+        and (is_exact(pattern) or not is_exact(special))
+        and (_parts(pattern)[0] == schema or not _names_system(schema))
+        for pattern in general
+    )
 
 
 def _capabilities(entry: Any) -> set[str]:

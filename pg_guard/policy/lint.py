@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from pg_guard.policy.coverage import is_exact
 from pg_guard.policy.model import CapabilityPattern, Functions, Policy
 from pg_guard.policy.values import is_match_all, split_name
 
@@ -95,8 +96,11 @@ def _tables(policy: Policy) -> Iterator[Warning_]:
             "default: deny without an allow list refuses every relation",
             "list relations under allow",
         )
-    if tables.default == "allow" and tables.allow:
-        yield ("tables", "allow"), None, "permits nothing more while default is allow", "write default: deny"
+    if tables.default == "allow":
+        for index, pattern in enumerate(tables.allow):
+            schema = split_name(pattern)[0].strip('"')
+            if not is_exact(pattern) and not schema.startswith(("pg_", "information_schema")):
+                yield ("tables", "allow", index), pattern, "permits nothing more while default is allow", "remove it"
 
 
 def _columns(policy: Policy) -> Iterator[Warning_]:

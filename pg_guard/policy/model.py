@@ -135,7 +135,8 @@ class Tables(_Section):
     default: Literal["allow", "deny"] = "allow"
     """``deny`` permits only what ``allow`` lists."""
     allow: tuple[TablePattern, ...] = ()
-    """Relations that may be read: ``name`` (in any schema) or ``schema.name``, with ``*`` as wildcard."""
+    """Relations that may be read: ``name`` (in any schema) or ``schema.name``, with ``*`` as wildcard. System schemas
+    open only when named here. A view named without wildcards is reviewed: it may read what ``deny`` lists."""
     deny: tuple[TablePattern, ...] = ()
     """Relations that may never be read, also not through views; wins over ``allow``."""
     reason: OptionalReason = None

@@ -4,7 +4,8 @@ What the base states, the overlaying policy may only narrow; what the base leave
 
 - lists of denials and requirements (``tables.deny``, ``columns.deny``, ``functions.deny``, ``where`` …) are joined;
   nothing can remove an entry of the base;
-- allow lists may only repeat or narrow entries of the base, and then replace it;
+- allow lists may only repeat or narrow entries of the base, and then replace it; a relation named without wildcards
+  under ``tables.allow`` marks a view as reviewed, so where the base denies anything only the base can name it so;
 - limits may only fall, modes only become stricter, ``search_path`` may only leave out schemas;
 - ``metadata`` and ``tests`` belong to the file itself: the base's tests are not taken over.
 
@@ -19,7 +20,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pg_guard.policy.coverage import covers_function, covers_table
+from pg_guard.policy.coverage import covers_function, covers_table, is_exact
 from pg_guard.policy.document import Document, KeyPath, format_path
 from pg_guard.policy.model import Limits
 
@@ -161,7 +162,8 @@ class _Merge:
 
     def allow_list(self, path: KeyPath, covers: Callable[[list[Any], Any], bool], *, free: bool = False) -> None:
         """An allow list: each entry must be covered by the base's list, unless the base's mode gives it no say."""
-        if (stated := self.both(path)) is None:
+        if (stated := self.both(path)) is None or free:
+            self.take(path, self.top)
             return
         below, above = stated
         if self.siblings:
@@ -171,10 +173,37 @@ class _Merge:
             self.put_list(path, kept)
             return
         self.take(path, self.top)
-        if not free and not self.has_reason(path):
+        if not self.has_reason(path):
             for index, entry in enumerate(above):
                 if not covers(below, entry):
                     self.loosens((*path, index), f"{format_path(path)}: {_listed(below)}")
+
+    def reviewed_views(self) -> None:
+        """A name without wildcards marks a view as reviewed, which opens what the other policy denies behind it."""
+        path: KeyPath = ("tables", "allow")
+        opened = [(index, entry) for index, entry in enumerate(_get_list(self.data, path)) if is_exact(entry)]
+        if self.siblings:
+            lists = [(side, _get_list(side.data, path)) for side in (self.base, self.top)]
+            refused = {e for _, e in opened if any(_denies(side) and not covers_table(own, e) for side, own in lists)}
+            kept = [
+                (entry, side, index)
+                for side, own in lists
+                for index, entry in enumerate(own)
+                if entry in _get_list(self.data, path) and entry not in refused
+            ]
+            if refused:
+                self.put_list(path, kept)
+            return
+        known = _get_list(self.base.data, path)
+        if not _denies(self.base) or self.has_reason(path):
+            return
+        reported = {problem.path for problem in self.problems}
+        for index, entry in opened:
+            here = (*path, index)
+            if not covers_table(known, entry) and format_path(here) not in reported:
+                self.loosens(
+                    here, "tables or columns are denied: a view that is named without wildcards counts as reviewed"
+                )
 
     def search_path(self) -> None:
         path: KeyPath = ("search_path",)
@@ -186,6 +215,15 @@ class _Merge:
             self.take(path, self.top if narrower else self.base)
             if not narrower:
                 self.loosens(path, _listed(below or []))
+
+
+def _get_list(data: dict[str, Any], path: KeyPath) -> list[Any]:
+    stated = _get(data, path)
+    return [] if stated is _NOT_STATED else list(stated)
+
+
+def _denies(document: Document) -> bool:
+    return any(_get(document.data, (section, "deny")) not in (_NOT_STATED, [], {}) for section in ("tables", "columns"))
 
 
 def _with_mode(document: Document) -> Document:
@@ -238,6 +276,7 @@ def narrow(base: Document, top: Document, *, siblings: bool = False) -> tuple[Do
     merge.column_denials()
     merge.allow_list(("statements", "allow"), lambda below, entry: entry in below)
     merge.allow_list(("tables", "allow"), covers_table, free=_get(base.data, ("tables", "default")) != "deny")
+    merge.reviewed_views()
     merge.allow_list(("functions", "allow"), covers_function, free=_is_plain_denylist(base))
     merge.search_path()
     if not siblings:

@@ -50,7 +50,7 @@ NARROWED = [
     ("tables: {deny: [a, b]}", "tables: {deny: [b, c]}", "tables.deny", ("a", "b", "c")),
     ("tables: {deny: [a]}", "tables: {deny: []}", "tables.deny", ("a",)),
     ("tables: {default: deny, allow: [a]}", "tables: {deny: [b]}", "tables.default", "deny"),
-    ("tables: {default: deny, allow: ['hr.*']}", "tables: {allow: [hr.jobs]}", "tables.allow", ("hr.jobs",)),
+    ("tables: {default: deny, allow: ['hr.*']}", "tables: {allow: ['hr.j*']}", "tables.allow", ("hr.j*",)),
     ("tables: {default: deny, allow: ['a_*']}", "tables: {allow: ['a_b*']}", "tables.allow", ("a_b*",)),
     ("tables: {default: deny, allow: [orders]}", "tables: {allow: [app.orders]}", "tables.allow", ("app.orders",)),
     ("tables: {default: deny}", "tables: {allow: [anything]}", "tables.allow", ("anything",)),
@@ -94,6 +94,12 @@ LOOSENED = [
     ("tables: {default: deny}", "tables: {default: allow}", "top.yaml:3:19: tables.default: "),
     ("tables: {default: deny, allow: [a]}", "tables: {allow: [a, b]}", "top.yaml:3:21: tables.allow[1]: "),
     ("tables: {default: deny, allow: ['a*']}", "tables: {allow: ['*']}", "top.yaml:3:18: tables.allow[0]: "),
+    # A name without wildcards marks a view as reviewed, and no wildcard of a base did that.
+    ("tables: {default: deny, allow: ['a*']}", "tables: {allow: [ab]}", "top.yaml:3:18: tables.allow[0]: "),
+    ("tables: {deny: [x]}", "tables: {allow: [ab]}", "top.yaml:3:18: tables.allow[0]: "),
+    ("columns: {deny: {a: [x]}}", "tables: {default: deny, allow: ['a*', ab]}", "top.yaml:3:39: tables.allow[1]: "),
+    # Nor does a wildcard open a system schema.
+    ("tables: {default: deny, allow: ['*']}", "tables: {allow: ['pg_catalog.*']}", "top.yaml:3:18: tables.allow[0]: "),
     ("tables: {default: deny, allow: [hr.a]}", "tables: {allow: [a]}", "top.yaml:3:18: tables.allow[0]: "),
     ("joins: {max_tables: 6}", "joins: {max_tables: 7}", "top.yaml:3:21: joins.max_tables: "),
     ("joins: {max_tables: 6}", "joins: {max_tables: null}", "top.yaml:3:21: joins.max_tables: "),
@@ -219,12 +225,12 @@ def test_of_two_bases_what_both_allow_remains(here: Path) -> None:
         here,
         a="limits: {rows: 30, depth: 5}\ntables: {default: deny, allow: ['app.*', x]}\n"
         "functions: {allow: [{capability: [pure, clock]}]}",
-        b="limits: {rows: 20}\ntables: {default: deny, allow: [app.t, y]}\nfunctions: {allow: [{capability: pure}]}",
+        b="limits: {rows: 20}\ntables: {default: deny, allow: ['app.t*', y]}\nfunctions: {allow: [{capability: pure}]}",
         c="extends: [a.yaml, b.yaml]",
     )
     policy = load("c.yaml").policy
     assert (policy.limits.rows, policy.limits.depth) == (20, 5)
-    assert policy.tables.allow == ("app.t",)
+    assert policy.tables.allow == ("app.t*",)
     assert policy.functions.allow == (CapabilityPattern(capability=("pure",)),)
 
 
@@ -294,3 +300,15 @@ def test_a_base_that_is_not_yaml_is_reported(here: Path) -> None:
     write(here, top="extends: [base.yaml]")
     (problem,) = problems_of("top.yaml")
     assert problem.startswith("base.yaml:1:5: not valid YAML")
+
+
+def test_of_two_bases_neither_reviews_views_over_what_the_other_denies(here: Path) -> None:
+    write(
+        here,
+        a="tables: {deny: ['hr.*'], allow: [report]}",
+        b="tables: {allow: [team, report]}",
+        c="extends: [a.yaml, b.yaml]",
+        d="extends: [b.yaml, a.yaml]",
+    )
+    assert load("c.yaml").policy.tables.allow == ("report",)
+    assert load("d.yaml").policy.tables.allow == ("report",)

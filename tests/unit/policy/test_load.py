@@ -23,7 +23,10 @@ def warnings_of(body: str) -> list[str]:
         ("tables: {deny: [a, '*']}", "p.yaml:2:20: tables.deny[1]: '*' denies every relation"),
         ("tables: {default: deny}", "p.yaml:2:9: tables: default: deny without an allow list refuses every relation"),
         ("tables: {default: deny, allow: ['*.*']}", "p.yaml:2:33: tables.allow[0]: '*.*' allows every relation"),
-        ("tables: {allow: [a]}", "p.yaml:2:17: tables.allow: permits nothing more while default is allow"),
+        (
+            "tables: {allow: [v, 'a*']}",
+            "p.yaml:2:21: tables.allow[1]: 'a*' permits nothing more while default is allow",
+        ),
         (
             "tables: {default: deny, allow: [a, b], deny: [b]}",
             "p.yaml:2:36: tables.allow[1]: 'b' is denied too, and deny wins",
@@ -42,7 +45,16 @@ def test_what_is_probably_not_meant_is_warned_of(body: str, expected: str) -> No
     assert warning.startswith(expected)
 
 
-@pytest.mark.parametrize("body", ["", "tables: {deny: []}", "functions: {mode: denylist, deny: ['lo_*']}", "where: []"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "tables: {deny: []}",
+        "tables: {allow: [v, 'pg_catalog.pg_t*']}",
+        "functions: {mode: denylist, deny: ['lo_*']}",
+        "where: []",
+    ],
+)
 def test_a_plain_policy_has_no_warnings(body: str) -> None:
     assert warnings_of(body) == []
 
