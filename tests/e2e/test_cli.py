@@ -457,7 +457,47 @@ def test_an_interrupted_command_is_one_line_and_130() -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert (out, err.decode().strip()) == (b"", "pg-guard: error: interrupted")
+    assert (out, err) == (b"", b"pg-guard: error: interrupted\n")
+
+
+def test_an_interrupted_connection_is_one_line_and_130(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        uri = f"postgresql://bob:hunter2@127.0.0.1:{listener.getsockname()[1]}/shop"
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "pg_guard",
+                "catalog",
+                "snapshot",
+                "--dsn",
+                uri,
+                "--output",
+                str(tmp_path / "x.json"),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1)  # it waits for an answer, which never comes
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (out, err) == (b"", b"Reading the catalog ...\npg-guard: error: interrupted\n")
+
+
+def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        uri = f"postgresql://bob:hunter2@127.0.0.1:{listener.getsockname()[1]}/shop"
+        process = run("catalog", "snapshot", "--dsn", uri, "--output", str(tmp_path / "x.json"), "--timeout", "0.5")
+    assert_one_clear_line(process, 2)
+    assert "hunter2" not in process.stderr
 
 
 def wait_until_reading(pid: int) -> None:

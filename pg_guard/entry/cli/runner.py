@@ -53,6 +53,10 @@ class PgGuardGroup(click.Group):
             return error.exit_code
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt:
+            if sys.stderr.isatty():
+                click.echo(err=True)  # the terminal has written ^C on this line
+            raise click.Abort from None
         except BrokenPipeError:
             # Click would end the process with 1, the code of a finding.
             raise _OutputClosedError from None

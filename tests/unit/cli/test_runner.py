@@ -104,7 +104,7 @@ def test_every_problem_of_a_policy_is_shown(capfd: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
 def test_an_interruption_is_one_line(error: BaseException, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(failing(error), ["fail"]) == INTERRUPTED
-    assert capfd.readouterr().err.strip() == "pg-guard: error: interrupted"
+    assert capfd.readouterr().err == "pg-guard: error: interrupted\n"
 
 
 @pytest.mark.parametrize(
