@@ -1,0 +1,210 @@
+"""Connections in a known state. In: a DSN and limits. Out: read-only transactions, pinned and always rolled back.
+
+INVARIANT: a connection that goes back to the pool is rolled back and has run DISCARD ALL, or it is closed. (DISCARD ALL
+leaves what extensions keep outside of PostgreSQL's sight, such as open connections of dblink: the guard's part.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import asyncpg
+
+from pg_guard.catalog.connection import check_dsn, connection_error, is_connection_loss, scrub
+from pg_guard.errors import DatabaseError
+from pg_guard.execute.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["SessionLimits", "SessionPool"]
+
+SECONDS_TO_CONNECT = 10.0
+SECONDS_TO_CLEAN_UP = 5.0
+SECONDS_OF_GRACE = 5.0
+
+# What a connection can fail with while it is given back or closed.
+_FAILURES = (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
+# What the guard's reading of a text and the rendering of values rely on. DateStyle without an order keeps the order.
+_PINNED = (
+    ("standard_conforming_strings", "on"),
+    ("transform_null_equals", "off"),
+    ("row_security", "on"),
+    ("DateStyle", "ISO"),
+    ("IntervalStyle", "iso_8601"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+)
+
+_SET = """
+SELECT pg_catalog.set_config(s.name, s.value, true)
+FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) AS s (name, value)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What holds inside of each transaction.
+
+    Attributes:
+        statement_timeout: Seconds for one statement.
+        lock_timeout: Seconds that it may wait for a lock.
+        search_path: Schemas in order, or None for the role's own.
+        role: Role to change to, or None for the one that connected.
+    """
+
+    statement_timeout: float = 30.0
+    lock_timeout: float = 2.0
+    search_path: tuple[str, ...] | None = None
+    role: str | None = None
+
+    def settings(self) -> tuple[tuple[str, str], ...]:
+        """Names and values for set_config; the role comes last, because it may not be allowed to set the others."""
+        idle = self.statement_timeout + SECONDS_OF_GRACE
+        settings = [
+            *_PINNED,
+            ("statement_timeout", _milliseconds(self.statement_timeout)),
+            ("lock_timeout", _milliseconds(self.lock_timeout)),
+            ("idle_in_transaction_session_timeout", _milliseconds(idle)),
+        ]
+        if self.search_path is not None:
+            settings.append(("search_path", ", ".join(_quote(schema) for schema in self.search_path) or '""'))
+        if self.role is not None:
+            settings.append(("role", self.role))
+        return tuple(settings)
+
+
+def _milliseconds(seconds: float) -> str:
+    # 0 would switch the limit off.
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
+def _quote(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+class SessionPool:
+    """A pool of `Session`s to one database. Open it with `open`, close it with `close`."""
+
+    def __init__(self, pool: asyncpg.Pool[Any], dsn: str, limits: SessionLimits, max_size: int) -> None:
+        self._pool = pool
+        self._dsn = dsn
+        self._settings = limits.settings()
+        self._max_size = max_size
+
+    @classmethod
+    async def open(cls, dsn: str, limits: SessionLimits, *, min_size: int, max_size: int) -> SessionPool:
+        """Connect, and try the settings once.
+
+        Raises:
+            DatabaseError: The database cannot be reached, or refuses the role or a setting.
+        """
+        check_dsn(dsn)
+        try:
+            pool = asyncpg.create_pool(
+                dsn,
+                min_size=min_size,
+                max_size=max_size,
+                timeout=SECONDS_TO_CONNECT,
+                # A statement is seen once; and DISCARD ALL would take the cached ones away.
+                statement_cache_size=0,
+                connection_class=Session,
+                reset=_discard_all,
+            )
+            await pool
+        except Exception as exc:  # noqa: BLE001 - always becomes a DatabaseError
+            raise connection_error(exc, dsn) from None
+        opened = cls(pool, dsn, limits, max_size)
+        try:
+            async with opened.transaction():
+                pass
+        except BaseException:
+            await opened.close()
+            raise
+        return opened
+
+    async def close(self) -> None:
+        """Close all connections; those in use get a moment to finish."""
+        try:
+            async with asyncio.timeout(SECONDS_TO_CLEAN_UP):
+                await self._pool.close()
+        except _FAILURES:
+            self._pool.terminate()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """A session inside of a read-only transaction with the pinned settings.
+
+        Raises:
+            DatabaseError: No connection is free or can be made, or a setting is refused.
+        """
+        session = await self._begin()
+        try:
+            yield session
+        finally:
+            # Shielded: a second cancellation must not leave the cleaning half done.
+            await asyncio.shield(self._give_back(session))
+
+    async def _begin(self) -> Session:
+        # After a restart of the server every pooled connection may be dead. Nothing has run yet: trying again is safe.
+        for attempts_left in range(self._max_size, -1, -1):
+            session = await self._acquire()
+            try:
+                await self._prepare(session)
+            except BaseException as exc:
+                await asyncio.shield(self._give_back(session, broken=True))
+                if not isinstance(exc, Exception):
+                    raise
+                if not attempts_left or not is_connection_loss(exc):
+                    raise self._refused(exc) from None
+            else:
+                return session
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _acquire(self) -> Session:
+        try:
+            return cast("Session", await self._pool.acquire(timeout=SECONDS_TO_CONNECT))
+        except TimeoutError:
+            raise DatabaseError(
+                f"no database connection became free within {SECONDS_TO_CONNECT:g} s",
+                hint="run fewer statements at once, or raise the size of the pool",
+            ) from None
+        except Exception as exc:  # noqa: BLE001 - always becomes a DatabaseError
+            raise connection_error(exc, self._dsn) from None
+
+    async def _prepare(self, session: Session) -> None:
+        async with asyncio.timeout(SECONDS_TO_CONNECT):
+            await session.execute("BEGIN TRANSACTION READ ONLY")
+            names, values = zip(*self._settings, strict=True)
+            await session.fetch(_SET, list(names), list(values))
+
+    def _refused(self, exc: Exception) -> DatabaseError:
+        if isinstance(exc, asyncpg.PostgresError) and not is_connection_loss(exc):
+            return DatabaseError(
+                scrub(f"the session cannot be set up: {exc.message}", self._dsn), hint="check role and limits"
+            )
+        return connection_error(exc, self._dsn)
+
+    async def _give_back(self, session: Session, *, broken: bool = False) -> None:
+        if not broken:
+            try:
+                async with asyncio.timeout(SECONDS_TO_CLEAN_UP):
+                    # Waits for a cancelled statement to end. Without a transaction it is a warning that nobody reads.
+                    await session.execute("ROLLBACK")
+            except _FAILURES:
+                broken = True
+        if broken:
+            # A lost connection has left the pool already, and says so with an InterfaceError.
+            with contextlib.suppress(asyncpg.InterfaceError):
+                session.terminate()
+        # When the reset fails, asyncpg closes the connection and says why; the statement's outcome stands.
+        with contextlib.suppress(*_FAILURES):
+            await self._pool.release(cast("Any", session), timeout=SECONDS_TO_CLEAN_UP)
+
+
+async def _discard_all(connection: Any) -> None:
+    await connection.execute("DISCARD ALL")
