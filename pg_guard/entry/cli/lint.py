@@ -31,7 +31,7 @@ __all__ = ["lint"]
         "pg-guard lint 'reports/**/*.sql' -p policy.yaml --format json",
     ),
 )
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
 @policy_option
 @catalog_options
 @principal_option

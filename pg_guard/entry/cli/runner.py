@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import click
 
@@ -103,9 +104,23 @@ def run(cli: click.Group, arguments: Sequence[str]) -> int:
 
 
 def redact(text: str) -> str:
-    """Return `text` without the passwords of connection strings in it."""
+    """Return `text` without the passwords of connection strings, also of those that the process was given."""
+    for password in _known_passwords():
+        text = text.replace(password, "***")
     text = _URL_PASSWORD.sub(r"\1***", text)
     return _PARAMETER_PASSWORD.sub(r"\1***", text)
+
+
+def _known_passwords() -> list[str]:
+    """Passwords of this process's arguments and environment, as written and decoded, longest first."""
+    found = {os.environ.get("PGPASSWORD", "")}
+    for text in (*sys.argv[1:], os.environ.get("PG_GUARD_DSN", "")):
+        match = _URL_PASSWORD.search(text)
+        if match:
+            password = text[match.end(1) : match.end()]
+            found |= {password, unquote(password)}
+    # A very short one would turn every sentence into stars.
+    return sorted((password for password in found if len(password) > 2), key=len, reverse=True)
 
 
 def problem_line(problem: Problem) -> str:

@@ -127,6 +127,17 @@ def test_passwords_are_left_out(text: str, capfd: pytest.CaptureFixture[str]) ->
     assert "hunter2" not in "".join(capfd.readouterr())
 
 
+def test_the_password_of_the_environment_is_left_out_wherever_it_stands(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PG_GUARD_DSN", "postgresql://bob:hunter%402@db/shop")
+    monkeypatch.setenv("PGPASSWORD", "swordfish")
+    run(failing(RuntimeError("cannot use 'hunter@2', 'hunter%402' or 'swordfish'")), ["--debug", "fail"])
+    err = capfd.readouterr().err
+    assert "hunter" not in err
+    assert "swordfish" not in err
+
+
 def test_wrong_usage_names_the_help_page(capfd: pytest.CaptureFixture[str]) -> None:
     for arguments, command in (
         (["chek"], "pg-guard"),
