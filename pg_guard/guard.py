@@ -8,9 +8,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pg_guard.checks.base import Subject
@@ -20,12 +18,15 @@ from pg_guard.facts.reader import Reader, TooDeep
 from pg_guard.facts.views import ViewShapes
 from pg_guard.policy.compile import compile_policy
 from pg_guard.policy.load import load_policy
-from pg_guard.sql.agree import differences
+from pg_guard.sql.agree import differences, lexical_differences
 from pg_guard.sql.parse import read_sqlglot, tokenize
 from pg_guard.sql.text import Refusal, SqlText, admit
 from pg_guard.sql.witness import explained, read_postgres
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
     from sqlglot import Token
 
     from pg_guard.catalog.model import Catalog, Column, Relation
@@ -142,7 +143,9 @@ class Guard:
         return tuple(
             relation
             for relation in self.catalog.relations
-            if relation.kind in kinds and self._program.tables.permitted(relation.key) and not self._leads_to_hidden(relation)
+            if relation.kind in kinds
+            and self._program.tables.permitted(relation.key)
+            and not self._leads_to_hidden(relation)
         )
 
     def _leads_to_hidden(self, relation: Relation) -> bool:
@@ -181,10 +184,15 @@ def _compare(text: SqlText, tokens: list[Token] | None, facts: Facts) -> list[Fi
     try:
         if facts.kind == "explain":
             text, tokens = explained(text), None
-        witness = read_sqlglot(text, tokens if tokens is not None else tokenize(text))
+        tokens = tokens if tokens is not None else tokenize(text)
+        witness = read_sqlglot(text, tokens)
     except Refusal as refusal:
         return [refusal.finding]
+    if witness is None:
+        return lexical_differences(text, tokens)
     return differences(
+        text,
+        tokens,
         relations=frozenset(facts.raw_relations),
         columns=frozenset(parts[-1] for parts in facts.raw_columns),
         kinds=frozenset(facts.raw_kinds) | {use.kind for use in facts.statements},

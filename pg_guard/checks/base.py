@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pg_guard.catalog.model import Name
 from pg_guard.decision import Finding, Severity
-from pg_guard.facts.model import Facts
-from pg_guard.facts.names import Names
-from pg_guard.sql.text import SqlText
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard.catalog.model import Name
+    from pg_guard.facts.model import Facts
+    from pg_guard.facts.names import Names
+    from pg_guard.sql.text import SqlText
 
 __all__ = ["Check", "Subject"]
 

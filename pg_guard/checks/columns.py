@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from pg_guard.catalog.model import Name, Relation
-from pg_guard.checks.base import Subject
 from pg_guard.checks.patterns import NamePattern
-from pg_guard.checks.tables import TableAccess
-from pg_guard.decision import Finding
-from pg_guard.facts.model import ColumnUse
-from pg_guard.facts.names import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pg_guard.catalog.model import Name, Relation
+    from pg_guard.checks.base import Subject
+    from pg_guard.checks.tables import TableAccess
+    from pg_guard.decision import Finding
+    from pg_guard.facts.model import ColumnUse
+    from pg_guard.facts.names import Names
 
 __all__ = ["ColumnAccess", "ColumnCheck"]
 
@@ -101,7 +105,9 @@ class ColumnCheck:
                 "columns/denied",
                 "high",
                 f'{how} over "{table}" reads columns that the policy does not permit.',
-                f"Name the columns that you need; permitted are {permitted}." if permitted else "Name the columns that you need.",
+                f"Name the columns that you need; permitted are {permitted}."
+                if permitted
+                else "Name the columns that you need.",
                 location,
             )
         if uses[0].via:
@@ -109,7 +115,11 @@ class ColumnCheck:
         else:
             names = ", ".join(dict.fromkeys(f'"{use.name}"' for use in uses))
             message = f'The policy does not permit reading {names} of "{table}".'
-        fix = f"Leave it out, also from conditions and sorting; permitted are {permitted}." if permitted else "Leave it out."
+        fix = (
+            f"Leave it out, also from conditions and sorting; permitted are {permitted}."
+            if permitted
+            else "Leave it out."
+        )
         return subject.finding("columns/denied", "high", message, fix, location)
 
     def _permitted(self, subject: Subject, name: Name, uses: list[ColumnUse]) -> str:

@@ -7,16 +7,20 @@ an argument whose type is unknown can only make the answer stricter.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pg_guard.catalog import builtins
 from pg_guard.catalog.model import Catalog, Function, Name
-from pg_guard.checks.base import Subject
 from pg_guard.checks.patterns import NameSet
-from pg_guard.checks.tables import TableAccess
-from pg_guard.decision import Finding
-from pg_guard.facts.model import FunctionUse, TypeUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard.checks.base import Subject
+    from pg_guard.checks.tables import TableAccess
+    from pg_guard.decision import Finding
+    from pg_guard.facts.model import FunctionUse, TypeUse
 
 __all__ = ["FunctionCheck", "FunctionRules", "Signature"]
 
@@ -92,7 +96,9 @@ class FunctionRules:
     def judge_name(self, schema: str | None, name: str, literals: dict[int, str]) -> str:
         """The same without a catalog: a name of pg_catalog's is taken for it, since pg_catalog is searched first."""
         keys = [Name(schema or "pg_catalog", name)]
-        if any(key in self.deny_names for key in keys) or any(key in each.names for each in self.deny_signatures for key in keys):
+        if any(key in self.deny_names for key in keys) or any(
+            key in each.names for each in self.deny_signatures for key in keys
+        ):
             return "is on the policy's list of denied functions"
         named = any(key in self.allow_names for key in keys)
         capabilities = builtins.classify(name, literals=literals) if schema in (None, "pg_catalog") else None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from pg_guard.checks.base import Subject
-from pg_guard.decision import Finding
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard.checks.base import Subject
+    from pg_guard.decision import Finding
 
 __all__ = ["check_notes"]
 

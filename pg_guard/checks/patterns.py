@@ -7,10 +7,13 @@ A pattern has a name or a schema and a name; without a schema it matches in any 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from pg_guard.catalog.model import Name
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pg_guard.catalog.model import Name
 
 __all__ = ["NamePattern", "NameSet", "split_pattern"]
 

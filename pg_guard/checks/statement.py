@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pg_guard.checks.base import Subject
-from pg_guard.decision import Finding
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard.checks.base import Subject
+    from pg_guard.decision import Finding
 
 __all__ = ["StatementCheck"]
 
@@ -35,5 +38,9 @@ class StatementCheck:
                 ),
             )
             yield subject.finding(
-                "statement/not-allowed", "critical", f"The statement {what}, which the policy does not allow.", fix, use.location
+                "statement/not-allowed",
+                "critical",
+                f"The statement {what}, which the policy does not allow.",
+                fix,
+                use.location,
             )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pg_guard.catalog.model import Name
-from pg_guard.checks.base import Subject
-from pg_guard.checks.patterns import NameSet
-from pg_guard.decision import Finding
-from pg_guard.facts.model import RelationUse
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard.catalog.model import Name
+    from pg_guard.checks.base import Subject
+    from pg_guard.checks.patterns import NameSet
+    from pg_guard.decision import Finding
+    from pg_guard.facts.model import RelationUse
 
 __all__ = ["SYSTEM_SCHEMAS", "TableAccess", "TableCheck"]
 

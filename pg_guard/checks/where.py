@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pg_guard.catalog.model import Name
-from pg_guard.checks.base import Subject
-from pg_guard.checks.patterns import NameSet
-from pg_guard.decision import Finding
-from pg_guard.facts.model import ScanUse
-from pg_guard.facts.names import Names
 from pg_guard.facts.predicates import Prover
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard.catalog.model import Name
+    from pg_guard.checks.base import Subject
+    from pg_guard.checks.patterns import NameSet
+    from pg_guard.decision import Finding
+    from pg_guard.facts.model import ScanUse
+    from pg_guard.facts.names import Names
 
 __all__ = ["WhereCheck", "WhereClause"]
 

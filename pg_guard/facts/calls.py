@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pg_guard.catalog.model import Name
 from pg_guard.facts import expressions
-from pg_guard.facts.model import RelationUse, Use
-from pg_guard.facts.names import PG, UNKNOWN
+from pg_guard.facts.model import FunctionUse, RelationUse, Use
+from pg_guard.facts.names import PG, UNKNOWN, declared_arguments
 from pg_guard.facts.scopes import Expr, Scope
 
 if TYPE_CHECKING:
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
 
-__all__ = ["SQL_VALUE_FUNCTIONS", "read_call", "read_operator", "read_window", "use_operator", "use_type"]
+__all__ = [
+    "SQL_VALUE_FUNCTIONS",
+    "apply_operator",
+    "read_call",
+    "read_operator",
+    "read_window",
+    "use_operator",
+    "use_type",
+]
 
 # SQLValueFunction operations: the function that answers the same, and the type.
 SQL_VALUE_FUNCTIONS = {
@@ -49,7 +57,7 @@ _FOLLOWING = frozenset(
 )  # fmt: skip
 _FOLLOWING_OPERATORS = frozenset({"->", "->>", "#>", "#>>", "+", "-", "||"})
 _COMPARISONS = frozenset({"=", "<>", "!=", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "&&", "@@", "?", "?|", "?&", "@?"})  # fmt: skip
-_ARITHMETIC = frozenset({"+", "-", "*", "/", "%"})
+_BOOL = Name(PG, "bool")
 
 
 def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
@@ -74,22 +82,33 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     named = any("NamedArgExpr" in arg for arg in raw_args)
     is_syntax = body.get("funcformat") == "COERCE_SQL_SYNTAX"
     plain = not (order or body.get("agg_star") or body.get("agg_distinct") or "over" in body)
-    if plain and schema is None and len(args) == 1 and args[0].row is not None and not reader.names.functions(None, name):
+    if (
+        plain
+        and schema is None
+        and len(args) == 1
+        and args[0].row is not None
+        and not reader.names.functions(None, name)
+    ):
         # Functional notation: `name(alias)` is alias.name when no such function exists.
         row = args[0].row
         if row.columns is None or row.column(name) is not None:
             found = reader.qualified_column(row, name, use, location)
             if found is not None and row.columns is not None:
                 return found
-    call = reader.use_function(schema, name, "syntax" if is_syntax else "call", location, args, named=named)
-    results = {each.result for each in call.candidates}
-    result = results.pop() if len(results) == 1 else None
+    variadic = bool(body.get("func_variadic"))
+    call = reader.use_function(
+        schema, name, "syntax" if is_syntax else "call", location, args, named=named, variadic=variadic
+    )
+    if len(args) == 1 and not named:
+        _use_cast_like_call(reader, schema, name, args[0], location)
     kinds = {each.kind for each in call.candidates}
-    aggregate = bool(body.get("agg_star") or body.get("agg_within_group")) or "aggregate" in kinds or not call.candidates
+    aggregate = (
+        bool(body.get("agg_star") or body.get("agg_within_group")) or "aggregate" in kinds or not call.candidates
+    )
     varying = [arg for arg in args if not arg.constant]
     probe = varying[0].probe if len(varying) == 1 and name in _FOLLOWING else None
     return Expr(
-        result if result is not None and not _is_polymorphic(result) else None,
+        _result_type(reader, call, args, variadic=variadic),
         tuple(item for arg in args for item in arg.items),
         probe=probe,
         set_returning=any(arg.set_returning for arg in args) or any(each.returns_set for each in call.candidates),
@@ -97,8 +116,24 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     )
 
 
-def _is_polymorphic(type_: Name) -> bool:
-    return type_.schema == PG and (type_.name.startswith("any") or type_.name == "record")
+def _result_type(reader: Reader, call: FunctionUse, args: tuple[Expr, ...], *, variadic: bool) -> Name | None:
+    types = reader.names.types
+    if types is None or not call.candidates:
+        return None
+    given = tuple(arg.type for arg in args)
+    results = {
+        types.result(each.result, declared_arguments(types, each, len(args), variadic=variadic), given)
+        for each in call.candidates
+    }
+    return results.pop() if len(results) == 1 else None
+
+
+def _use_cast_like_call(reader: Reader, schema: str | None, name: str, arg: Expr, location: int) -> None:
+    """``typename(x)`` may be a cast in the form of a call (documentation, section 4.2.9)."""
+    found = reader.names.type(schema, name)
+    if found is not None and found.schema != PG:
+        use_type(reader, found, location)
+        reader.coerce(arg.type, found.key, location, explicit=True)
 
 
 def read_window(reader: Reader, body: Node, scope: Scope) -> list[Expr]:
@@ -126,7 +161,9 @@ def read_operator(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         current = left
     value = expressions.read(reader, current, scope, use) if current else Expr()
     if len(spine) == 1:
-        return combine(reader, spine[0], value if spine[0].get("lexpr") else None, _read_right(reader, spine[0], scope, use))
+        return combine(
+            reader, spine[0], value if spine[0].get("lexpr") else None, _read_right(reader, spine[0], scope, use)
+        )
     items = list(value.items)
     for body in reversed(spine):
         right = _read_right(reader, body, scope, use)
@@ -144,67 +181,123 @@ def _read_right(reader: Reader, body: Node, scope: Scope, use: Use) -> Expr:
         parts = expressions.read_all(reader, right["List"].get("items"), scope, use)
         merged = expressions.merge(parts)
         constant = bool(parts) and all(part.constant for part in parts)
-        types = {part.type for part in parts}
-        return merged._replace(constant=constant, type=types.pop() if len(types) == 1 else None)
+        # BETWEEN and IN compare with each item; where they differ in type, the common one stands for them.
+        known = {part.type for part in parts if part.type != UNKNOWN}
+        type_ = known.pop() if len(known) == 1 else UNKNOWN if parts and not known else reader.common(parts)
+        return merged._replace(constant=constant, type=type_)
     return expressions.read(reader, right, scope, use)
 
 
 def combine(reader: Reader, body: Node, left: Expr | None, right: Expr) -> Expr:
     """What is known of ``left op right``, after recording the functions behind a user-defined operator."""
     kind = body.get("kind", "AEXPR_OP")
-    names = body.get("name", [])
-    operator = use_operator(reader, names, left, right, body.get("location", -1))
+    location = body.get("location", -1)
+    if kind in ("AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN", "AEXPR_BETWEEN_SYM", "AEXPR_NOT_BETWEEN_SYM"):
+        for name in ("<=", ">="):
+            apply_operator(reader, None, name, left, right, location)
+        operator = "BETWEEN"
+        result: Name | None = _BOOL
+    else:
+        if kind in ("AEXPR_OP_ANY", "AEXPR_OP_ALL"):
+            right = right._replace(type=element_type(reader, right.type))
+        operator, result = use_operator(reader, body.get("name", []), left, right, location)
     parts = (left, right) if left is not None else (right,)
     merged = expressions.merge(parts)
-    if kind in ("AEXPR_NULLIF",):
+    if kind == "AEXPR_NULLIF":
         return merged._replace(type=left.type if left else None)
-    if kind != "AEXPR_OP" or operator in _COMPARISONS:
-        return merged._replace(type=Name(PG, "bool"))
+    if kind != "AEXPR_OP":
+        return merged._replace(type=_BOOL)
     if left is None:
-        # -1 is a constant as 1 is; the sign does not matter to those who ask.
-        return merged._replace(
-            type=right.type, constant=right.constant and operator in "+-", value=f"{operator}{right.value}" if right.value else None
-        )
+        # -1 is a constant as 1 is.
+        signed = right.constant and operator in ("+", "-")
+        value = f"{operator}{right.value}" if signed and right.value else None
+        return merged._replace(type=result, constant=signed, value=value)
     varying = [each for each in parts if not each.constant]
     probe = varying[0].probe if len(varying) == 1 and operator in _FOLLOWING_OPERATORS else None
-    return merged._replace(type=_operator_type(operator, left.type, right.type), probe=probe)
+    return merged._replace(type=result, probe=probe)
 
 
-def _operator_type(operator: str, left: Name | None, right: Name | None) -> Name | None:
-    if operator == "->>" or operator == "#>>":
-        return Name(PG, "text")
-    if operator in ("->", "#>"):
-        return left
-    if operator in _ARITHMETIC and left == right and left is not None and left.name in ("int4", "int8", "numeric", "float8"):
-        return left
-    return None
+def element_type(reader: Reader, type_: Name | None) -> Name | None:
+    if type_ is None or type_ == UNKNOWN or reader.names.types is None:
+        return type_
+    return reader.names.types.element(type_)
 
 
-def use_operator(reader: Reader, names: list[Node], left: Expr | None, right: Expr, location: int) -> str:
-    """Record the functions of a user-defined operator; returns the operator's name.
+def use_operator(
+    reader: Reader, names: list[Node], left: Expr | None, right: Expr, location: int
+) -> tuple[str, Name | None]:
+    """Record the functions of a user-defined operator; returns the operator's name and the type of its result."""
+    schema, operator = operator_name(names)
+    return operator, apply_operator(reader, schema, operator, left, right, location) if operator else None
 
-    Operators of pg_catalog are made of functions that work on their arguments alone, so they record nothing.
-    """
+
+def operator_name(names: list[Node]) -> tuple[str | None, str]:
+    """Schema and name of ``OPERATOR(schema.name)``."""
     parts = [part["String"]["sval"] for part in names if "String" in part]
-    if not parts:
-        return ""
-    operator: str = parts[-1]
-    schema = parts[-2] if len(parts) > 1 else None
-    if schema == PG:
-        return operator
-    if operator in reader.names.user_operator_names:
-        for each in reader.names.operators(schema, operator):
-            if each.schema == PG or (each.left is None) != (left is None):
-                continue
-            if reader.names.accepts(each.right, right.type) and (
-                left is None or each.left is None or reader.names.accepts(each.left, left.type)
-            ):
-                reader.use_function(
-                    each.function.schema, each.function.name, "operator", location, (left, right) if left else (right,)
+    return (parts[-2] if len(parts) > 1 else None), (parts[-1] if parts else "")
+
+
+def is_builtin(reader: Reader, names: list[Node], left: Expr, right: Expr) -> bool:
+    """Is the operator PostgreSQL's own, so that its meaning is known?"""
+    schema, operator = operator_name(names)
+    if reader.names.catalog is None:
+        return schema in (None, PG)
+    found = reader.names.resolve_operator(schema, operator, left.type, right.type, prefix=False)
+    return bool(found) and all(each.schema == PG for each in found)
+
+
+def apply_operator(
+    reader: Reader, schema: str | None, operator: str, left: Expr | None, right: Expr, location: int
+) -> Name | None:
+    """The same for a name. Operators of pg_catalog work on their arguments alone, so they record nothing."""
+    catalog = reader.names.catalog
+    if catalog is None:
+        if schema not in (None, PG):
+            reader.note(
+                "sql/unknown-name",
+                f"The operator {schema}.{operator} is not known.",
+                "Use an operator of PostgreSQL.",
+                location,
+            )
+        return _BOOL if operator in _COMPARISONS else None
+    found = reader.names.resolve_operator(
+        schema, operator, left.type if left is not None else None, right.type, prefix=left is None
+    )
+    if not found:
+        if not reader.names.operators(schema, operator):
+            reader.note(
+                "sql/unknown-name", f"There is no operator {operator}.", "Use an operator of PostgreSQL.", location
+            )
+        return _BOOL if operator in _COMPARISONS else None
+    for each in found:
+        if each.function.schema != PG:
+            args = tuple(name for name in (each.left, each.right) if name is not None)
+            overloads = tuple(
+                function
+                for function in reader.names.functions(each.function.schema, each.function.name)
+                if function.args == args
+            )
+            reader.facts.functions.append(
+                FunctionUse(
+                    each.function.schema,
+                    each.function.name,
+                    overloads,
+                    True,
+                    "operator",
+                    reader.at(location),
+                    (),
+                    reader.via,
                 )
-    elif schema is not None:
-        reader.note("sql/unknown-name", f"There is no operator {'.'.join(parts)}.", "Use an existing operator.", location)
-    return operator
+            )
+    results = {each.result for each in found}
+    if len(found) == 1 and reader.names.types is not None:
+        chosen = found[0]
+        declared = (chosen.right,) if left is None or chosen.left is None else (chosen.left, chosen.right)
+        given = (right.type,) if left is None else (left.type, right.type)
+        for one, other in zip(given, declared, strict=False):
+            reader.coerce(one, other, location)
+        return reader.names.types.result(chosen.result, declared, given)
+    return results.pop() if len(results) == 1 else None
 
 
 # -- types -----------------------------------------------------------------------------------------------------------

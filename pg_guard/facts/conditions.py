@@ -6,13 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from pg_guard.facts import calls, expressions
-from pg_guard.facts.predicates import Condition, Equal, Held, InQuery, Or, Restricts
-from pg_guard.facts.predicates import query_is_narrow
-from pg_guard.facts.scopes import Expr, Scope
+from pg_guard.facts.predicates import Condition, Equal, Held, InQuery, Or, Restricts, query_is_narrow
 
 if TYPE_CHECKING:
     from pg_guard.facts.model import Use
     from pg_guard.facts.reader import Reader
+    from pg_guard.facts.scopes import Expr, Scope
     from pg_guard.sql.witness import Node
 
 __all__ = ["read_condition"]
@@ -47,7 +46,12 @@ def read_condition(reader: Reader, node: Node | None, scope: Scope, use: Use) ->
     if kind == "SubLink":
         return _read_sublink(reader, body, node, scope, use)
     value = expressions.read(reader, node, scope, use)
-    if kind == "NullTest" and body.get("nulltesttype", "IS_NULL") == "IS_NULL" and value.items and len(value.items) == 1:
+    if (
+        kind == "NullTest"
+        and body.get("nulltesttype", "IS_NULL") == "IS_NULL"
+        and value.items
+        and len(value.items) == 1
+    ):
         return [Restricts(value.items[0])]
     if kind == "ColumnRef" and value.direct is not None:
         return [Restricts(value.direct)]
@@ -71,18 +75,28 @@ def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: 
         parts = expressions.read_all(reader, right_node["List"].get("items"), scope, use)
     else:
         parts = (expressions.read(reader, right_node, scope, use),)
-    right = parts[0] if len(parts) == 1 else expressions.merge(parts)._replace(
-        constant=all(part.constant for part in parts)
+    right = (
+        parts[0]
+        if len(parts) == 1
+        else expressions.merge(parts)._replace(constant=all(part.constant for part in parts))
     )
-    operator = calls.use_operator(reader, body.get("name", []), left, right, body.get("location", -1))
-    if left is None or operator in reader.names.user_operator_names and _is_foreign(reader, operator):
+    if "BETWEEN" in kind or kind in ("AEXPR_OP_ANY",):
+        calls.combine(reader, body, left, right)
+        operator = body.get("name", [{}])[-1].get("String", {}).get("sval", "")
+    else:
+        for part in parts:
+            operator, _ = calls.use_operator(reader, body.get("name", []), left, part, body.get("location", -1))
+    if left is None:
+        return []
+    names = [{"String": {"sval": "<="}}] if "BETWEEN" in kind else body.get("name", [])
+    if not all(calls.is_builtin(reader, names, left, _compared(reader, kind, part)) for part in parts):
         return []
     return _conclude(kind, operator, left, right, parts, right_node or {})
 
 
-def _is_foreign(reader: Reader, operator: str) -> bool:
-    """Some operator of this name is user-defined, so its meaning is not known."""
-    return any(each.schema != "pg_catalog" and not each.extension for each in reader.names.operators(None, operator))
+def _compared(reader: Reader, kind: str, right: Expr) -> Expr:
+    """What ``=`` sees of the right side: an element, where ANY goes through an array."""
+    return right._replace(type=calls.element_type(reader, right.type)) if kind == "AEXPR_OP_ANY" else right
 
 
 def _conclude(
@@ -164,16 +178,17 @@ def _read_rows(reader: Reader, body: Node, scope: Scope, use: Use) -> list[Condi
     rights = body["rexpr"]["RowExpr"].get("args", [])
     one = expressions.read_all(reader, lefts, scope, use)
     other = expressions.read_all(reader, rights, scope, use)
-    operator = ""
+    names = body.get("name", [])
+    found: list[Condition] = []
     for left, right in zip(one, other, strict=False):
-        operator = calls.use_operator(reader, body.get("name", []), left, right, body.get("location", -1))
-    if operator != "=" or body.get("kind", "AEXPR_OP") != "AEXPR_OP" or _is_foreign(reader, "="):
-        return []
-    return [
-        condition
-        for left, right in zip(one, other, strict=False)
-        for condition in _conclude("AEXPR_OP", "=", left, right, (right,), {})
-    ]
+        operator, _ = calls.use_operator(reader, names, left, right, body.get("location", -1))
+        if (
+            operator == "="
+            and body.get("kind", "AEXPR_OP") == "AEXPR_OP"
+            and calls.is_builtin(reader, names, left, right)
+        ):
+            found += _conclude("AEXPR_OP", "=", left, right, (right,), {})
+    return found
 
 
 def _read_sublink(reader: Reader, body: Node, node: Node, scope: Scope, use: Use) -> list[Condition]:
@@ -195,6 +210,9 @@ def _read_sublink(reader: Reader, body: Node, node: Node, scope: Scope, use: Use
         reader.leave()
     found: list[Condition] = []
     for index, test in enumerate(tests):
+        if index < len(query.outputs):
+            equals = [{"String": {"sval": "="}}]
+            calls.use_operator(reader, equals, test, query.outputs[index].expr, body.get("location", -1))
         if test.direct is not None:
             found.append(InQuery(test.direct, query, index))
     if kind == "EXISTS_SUBLINK" and query.level is not None and query_is_narrow(query):

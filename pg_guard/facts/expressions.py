@@ -16,7 +16,7 @@ from pg_guard.facts.names import PG, UNKNOWN
 from pg_guard.facts.scopes import Expr, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
@@ -40,36 +40,20 @@ _PLAIN: dict[str, Name | None] = {
     "BoolExpr": _BOOL,
     "NullTest": _BOOL,
     "BooleanTest": _BOOL,
-    "CaseExpr": None,
-    "CaseWhen": None,
-    "CoalesceExpr": None,
-    "MinMaxExpr": None,
-    "A_ArrayExpr": None,
     "RowExpr": Name(PG, "record"),
     "A_Indices": None,
     "List": None,
-    "NamedArgExpr": None,
     "GroupingFunc": Name(PG, "int4"),
     "GroupingSet": None,
     "SortBy": None,
     "ResTarget": None,
-    "XmlExpr": Name(PG, "xml"),
-    "XmlSerialize": None,
-    "JsonObjectConstructor": None,
-    "JsonArrayConstructor": None,
-    "JsonObjectAgg": None,
-    "JsonArrayAgg": None,
     "JsonAggConstructor": None,
     "JsonKeyValue": None,
     "JsonValueExpr": None,
     "JsonFormat": None,
     "JsonReturning": None,
     "JsonOutput": None,
-    "JsonFuncExpr": None,
     "JsonBehavior": None,
-    "JsonParseExpr": None,
-    "JsonScalarExpr": None,
-    "JsonSerializeExpr": None,
     "JsonIsPredicate": _BOOL,
     "JsonArgument": None,
     "JsonTablePathSpec": None,
@@ -105,7 +89,7 @@ def read(reader: Reader, node: Node | None, scope: Scope, use: Use) -> Expr:
         reader.leave()
 
 
-def read_all(reader: Reader, nodes: list[Node] | None, scope: Scope, use: Use) -> tuple[Expr, ...]:
+def read_all(reader: Reader, nodes: Sequence[Node | None] | None, scope: Scope, use: Use) -> tuple[Expr, ...]:
     return tuple(read(reader, node, scope, use) for node in nodes or ())
 
 
@@ -125,11 +109,85 @@ def _read_plain(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     kind, body = next(iter(node.items()))
     parts: list[Expr] = []
     _read_fields(reader, body, scope, use, parts)
-    type_ = _PLAIN[kind]
-    if kind in ("CoalesceExpr", "MinMaxExpr") and parts:
-        types = {part.type for part in parts if part.type != UNKNOWN}
-        type_ = types.pop() if len(types) == 1 else None
+    return merge(tuple(parts), _PLAIN[kind], aggregate=kind in _AGGREGATES)
+
+
+def _read_common(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    """COALESCE, GREATEST, LEAST and ARRAY[…]: their parts become one type."""
+    kind, body = next(iter(node.items()))
+    parts = read_all(reader, body.get("args") or body.get("elements"), scope, use)
+    type_ = reader.common(parts, body.get("location", -1))
+    if kind == "A_ArrayExpr":
+        types = reader.names.types
+        nested = types is not None and types.element(type_) is not None
+        type_ = type_ if nested else types.array_of(type_) if types is not None else None
+    elif kind == "MinMaxExpr" and parts:
+        for part in parts[1:]:
+            calls.apply_operator(reader, None, "<", parts[0], part, body.get("location", -1))
+    return merge(parts, type_)
+
+
+def _read_case(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    """Both forms: ``CASE WHEN condition`` and ``CASE x WHEN value``, which compares by ``=``."""
+    body = node["CaseExpr"]
+    location = body.get("location", -1)
+    subject = read(reader, body["arg"], scope, use) if body.get("arg") else None
+    parts, results = [subject] if subject is not None else [], []
+    for entry in body.get("args", ()):
+        when = entry["CaseWhen"]
+        test = read(reader, when.get("expr"), scope, use)
+        if subject is not None:
+            calls.apply_operator(reader, None, "=", subject, test, location)
+        results.append(read(reader, when.get("result"), scope, use))
+        parts.append(test)
+    if body.get("defresult"):
+        results.append(read(reader, body["defresult"], scope, use))
+    return merge((*parts, *results), reader.common(results, location))
+
+
+_JSON_TYPES = {
+    "JSON_EXISTS_OP": _BOOL,
+    "JSON_QUERY_OP": Name(PG, "jsonb"),
+    "JSON_VALUE_OP": _TEXT,
+    "JsonObjectConstructor": Name(PG, "json"),
+    "JsonArrayConstructor": Name(PG, "json"),
+    "JsonArrayQueryConstructor": Name(PG, "json"),
+    "JsonObjectAgg": Name(PG, "json"),
+    "JsonArrayAgg": Name(PG, "json"),
+    "JsonParseExpr": Name(PG, "json"),
+    "JsonScalarExpr": Name(PG, "json"),
+    "JsonSerializeExpr": _TEXT,
+}
+
+
+def _read_json(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    """SQL/JSON: pure on its arguments; RETURNING sets the type, and casts to it."""
+    kind, body = next(iter(node.items()))
+    parts: list[Expr] = []
+    _read_fields(reader, body, scope, use, parts)
+    output = body.get("output") or body.get("constructor", {}).get("output") or {}
+    returned = output.get("typeName") or body.get("returning", {}).get("typeName")
+    type_ = _type_name(reader, returned) if returned else _JSON_TYPES.get(body.get("op", kind), _JSON_TYPES.get(kind))
     return merge(tuple(parts), type_, aggregate=kind in _AGGREGATES)
+
+
+def _type_name(reader: Reader, body: Node) -> Name | None:
+    """The type that a TypeName means, without recording it."""
+    names = [part["String"]["sval"] for part in body.get("names", ()) if "String" in part]
+    found = reader.names.type(names[-2] if len(names) > 1 else None, names[-1]) if names else None
+    types = reader.names.types
+    if found is not None and types is not None and body.get("arrayBounds"):
+        return types.array_of(found.key)
+    return found.key if found is not None else None
+
+
+def _read_xml(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    kind, body = next(iter(node.items()))
+    parts: list[Expr] = []
+    _read_fields(reader, body, scope, use, parts)
+    if kind == "XmlSerialize":
+        return merge(tuple(parts), _type_name(reader, body.get("typeName", {})))
+    return merge(tuple(parts), _BOOL if body.get("op") == "IS_DOCUMENT" else Name(PG, "xml"))
 
 
 def _read_fields(reader: Reader, body: Node, scope: Scope, use: Use, parts: list[Expr]) -> None:
@@ -158,9 +216,23 @@ def _read_const(_reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:
         if field in body:
             value = body[field]
             # libpg_query leaves out fields that are zero or false.
-            text = str(next(iter(value.values()), "0" if field == "ival" else "")) if isinstance(value, dict) else str(value)
+            if field == "fval":
+                type_ = _number_type(next(iter(value.values()), ""))
+            text = (
+                str(next(iter(value.values()), "0" if field == "ival" else ""))
+                if isinstance(value, dict)
+                else str(value)
+            )
             return Expr(type_, constant=True, value=text)
     return Expr(None, constant=True)
+
+
+def _number_type(digits: str) -> Name:
+    """PostgreSQL reads an integer that does not fit int4 as int8, and one that does not fit int8 as numeric."""
+    try:
+        return Name(PG, "int8" if int(digits, 0) < 2**63 else "numeric")
+    except ValueError:
+        return Name(PG, "numeric")
 
 
 def _read_param(_reader: Reader, _node: Node, _scope: Scope, _use: Use) -> Expr:
@@ -204,6 +276,8 @@ def read_type(reader: Reader, body: Node, arg: Expr | None = None, *, system_col
     """Record the type that a TypeName names, and the functions that a cast to it may call."""
     names = [part["String"]["sval"] for part in body.get("names", ()) if "String" in part]
     location = body.get("location", -1)
+    # sqlglot takes some type names (RETURNING jsonb) for columns.
+    reader.facts.raw_fields.extend(names[-1:])
     read_all(reader, body.get("typmods"), Scope(None), "argument")
     if body.get("pct_type"):
         reader.unsupported("%TYPE", location)
@@ -219,34 +293,50 @@ def read_type(reader: Reader, body: Node, arg: Expr | None = None, *, system_col
         TypeUse(key, known, reader.at(location), constant, arg.type if arg else None, system_column)
     )
     if not known:
-        reader.note("sql/unknown-name", f'The type "{".".join(names)}" does not exist.', "Use an existing type.", location)
+        reader.note(
+            "sql/unknown-name", f'The type "{".".join(names)}" does not exist.', "Use an existing type.", location
+        )
     calls.use_type(reader, found, location)
-    for function in reader.names.user_casts.get(key, ()):
-        reader.use_function(function.schema, function.name, "cast", location, (arg,) if arg else ())
     if body.get("arrayBounds"):
-        return Name(key.schema, f"_{key.name}")
+        types = reader.names.types
+        key = (types.array_of(key) if types is not None else None) or Name(key.schema, f"_{key.name}")
+    if arg is not None:
+        reader.coerce(arg.type, key, location, explicit=True)
     return key
 
 
+def _read_named(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    """``name => value``."""
+    return read(reader, node["NamedArgExpr"].get("arg"), scope, use)
+
+
 def _read_collate(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
-    return read(reader, node["CollateClause"].get("arg"), scope, use)
+    body = node["CollateClause"]
+    reader.facts.raw_fields.extend(part["String"]["sval"] for part in body.get("collname", ()) if "String" in part)
+    return read(reader, body.get("arg"), scope, use)
 
 
 def _read_sublink(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     from pg_guard.facts import queries
 
     body = node["SubLink"]
-    test = read(reader, body.get("testexpr"), scope, use)
-    if body.get("operName"):
-        calls.use_operator(reader, body["operName"], test, Expr(), body.get("location", -1))
+    test_node = body.get("testexpr") or {}
+    if "RowExpr" in test_node:
+        tests = read_all(reader, test_node["RowExpr"].get("args"), scope, use)
+    else:
+        tests = (read(reader, test_node, scope, use),) if test_node else ()
     query = queries.read_query(reader, body["subselect"], scope)
     kind = body.get("subLinkType", "EXISTS_SUBLINK")
     outputs = tuple(output.expr for output in query.outputs)
-    inner = merge(outputs)
+    names = body.get("operName") or [{"String": {"sval": "="}}]
+    for test, output in zip(tests, outputs, strict=False):
+        calls.use_operator(reader, names, test, output, body.get("location", -1))
+    test, inner = merge(tests), merge(outputs)
     if kind in ("EXISTS_SUBLINK", "ANY_SUBLINK", "ALL_SUBLINK"):
         return Expr(_BOOL, (*test.items, *inner.items))
     first = query.outputs[0].expr if query.outputs else _NOTHING
-    type_ = first.type if kind == "EXPR_SUBLINK" else None
+    types = reader.names.types
+    type_ = first.type if kind == "EXPR_SUBLINK" else types.array_of(first.type) if types is not None else None
     return Expr(type_, inner.items, row=first.row if kind == "EXPR_SUBLINK" else None)
 
 
@@ -267,6 +357,7 @@ def _read_sql_value(reader: Reader, node: Node, _scope: Scope, _use: Use) -> Exp
     if not name:
         reader.unsupported(str(body.get("op")), body.get("location", -1))
         return _NOTHING
+    reader.facts.raw_fields.append(body.get("op", "").removeprefix("SVFOP_").lower())
     reader.use_function(PG, name, "syntax", body.get("location", -1))
     return Expr(Name(PG, type_) if type_ else None)
 
@@ -286,5 +377,24 @@ def _readers() -> dict[str, Callable[[Reader, Any, Scope, Use], Expr]]:
         "CollateClause": _read_collate,
         "SubLink": _read_sublink,
         "SQLValueFunction": _read_sql_value,
+        "CaseExpr": _read_case,
+        "CoalesceExpr": _read_common,
+        "MinMaxExpr": _read_common,
+        "A_ArrayExpr": _read_common,
+        "XmlExpr": _read_xml,
+        "XmlSerialize": _read_xml,
         "JsonArrayQueryConstructor": _read_json_query,
-    }
+        "NamedArgExpr": _read_named,
+    } | dict.fromkeys(
+        (
+            "JsonObjectConstructor",
+            "JsonArrayConstructor",
+            "JsonObjectAgg",
+            "JsonArrayAgg",
+            "JsonFuncExpr",
+            "JsonParseExpr",
+            "JsonScalarExpr",
+            "JsonSerializeExpr",
+        ),
+        _read_json,
+    )

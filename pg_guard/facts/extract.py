@@ -7,16 +7,29 @@ from typing import TYPE_CHECKING
 
 from pg_guard.facts import queries
 from pg_guard.facts.model import Facts, StatementUse
-from pg_guard.facts.reader import Reader
 
 if TYPE_CHECKING:
+    from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
 
 __all__ = ["EXPLAIN_OPTIONS", "extract", "statement_kind"]
 
 # Options of EXPLAIN that only change what is shown. ANALYZE runs the statement, which is itself gated.
 EXPLAIN_OPTIONS = frozenset(
-    {"analyze", "verbose", "costs", "generic_plan", "buffers", "wal", "timing", "summary", "memory", "serialize", "format"}
+    {
+        "analyze",
+        "verbose",
+        "costs",
+        "generic_plan",
+        "buffers",
+        "wal",
+        "timing",
+        "summary",
+        "memory",
+        "serialize",
+        "settings",
+        "format",
+    }
 )
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SPECIAL = {

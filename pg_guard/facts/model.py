@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from pg_guard.catalog.model import Function, Name
-
 if TYPE_CHECKING:
+    from pg_guard.catalog.model import Function, Name
     from pg_guard.facts.scopes import Level, Source
 
 __all__ = [

@@ -6,20 +6,13 @@ The implicit order is PostgreSQL's: pg_catalog is searched first unless the sear
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import lru_cache
 
 from pg_guard.catalog.model import Catalog, Function, Name, Operator, Relation, Type
+from pg_guard.facts.resolution import PG, UNKNOWN, Types
 
-__all__ = ["ANY_TYPES", "Names", "PG", "UNKNOWN"]
+__all__ = ["PG", "SYSTEM_COLUMNS", "UNKNOWN", "Names", "declared_arguments"]
 
-PG = "pg_catalog"
-UNKNOWN = Name(PG, "unknown")
-ANY_TYPES = frozenset(
-    {
-        "any", "anyelement", "anyarray", "anynonarray", "anyenum", "anyrange", "anymultirange", "anycompatible",
-        "anycompatiblearray", "anycompatiblenonarray", "anycompatiblerange", "anycompatiblemultirange", "record", "_record",
-    }
-)  # fmt: skip
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"})
 
 
@@ -35,23 +28,10 @@ class Names:
         self.catalog = catalog
         self.search_path = search_path
         self.path = search_path if PG in search_path else (PG, *search_path)
-
-    @cached_property
-    def user_operator_names(self) -> frozenset[str]:
-        """Names of operators outside of pg_catalog: only these need a look at their functions."""
-        if self.catalog is None:
-            return frozenset()
-        return frozenset(operator.name for operator in self.catalog.operators if operator.schema != PG)
-
-    @cached_property
-    def user_casts(self) -> dict[Name, tuple[Name, ...]]:
-        """Functions of casts outside of pg_catalog by the type cast to."""
-        found: dict[Name, tuple[Name, ...]] = {}
-        if self.catalog is not None:
-            for cast in self.catalog.casts:
-                if cast.function is not None and cast.function.schema != PG:
-                    found[cast.target] = (*found.get(cast.target, ()), cast.function)
-        return found
+        self.types = Types(catalog) if catalog is not None else None
+        # Bounded: keys are names and types of the catalog, but names may also be made up.
+        self._resolve_function = lru_cache(maxsize=8192)(self._find_function)
+        self._resolve_operator = lru_cache(maxsize=8192)(self._find_operator)
 
     def relation(self, schema: str | None, name: str) -> Relation | None:
         """The relation that PostgreSQL would find, or None."""
@@ -100,28 +80,56 @@ class Names:
                 return found
         return None
 
-    def accepts(self, wanted: Name, given: Name | None) -> bool:
-        """Could an argument of type `given` be passed where `wanted` is declared? True whenever in doubt."""
-        if given is None or given == wanted or given == UNKNOWN or self.catalog is None:
-            return True
-        if wanted.schema == PG and wanted.name in ANY_TYPES:
-            return True
-        source = self.catalog.type_index.get(given)
-        target = self.catalog.type_index.get(wanted)
-        if source is None or target is None:
-            return True
-        if source.kind == "domain" and source.base is not None:
-            return self.accepts(wanted, source.base)
-        if source.kind == "array" and target.kind == "array":
-            return source.element is None or target.element is None or self.accepts(target.element, source.element)
-        if source.kind == "composite" or target.kind in ("domain", "composite"):
-            return True
-        return (given, wanted) in self._implicit
+    def resolve_function(
+        self, schema: str | None, name: str, given: tuple[Name | None, ...], *, variadic: bool = False
+    ) -> tuple[Function, ...]:
+        """The overloads that a call may reach; those of any arguments when none fits, so that nothing is missed.
 
-    @cached_property
-    def _implicit(self) -> frozenset[tuple[Name, Name]]:
-        assert self.catalog is not None
-        return frozenset((cast.source, cast.target) for cast in self.catalog.casts if cast.context == "implicit")
+        Args:
+            given: Types of the arguments; None where one is not known.
+            variadic: The call is written with VARIADIC, so its last argument is the array itself.
+        """
+        return self._resolve_function(schema, name, given, variadic)
+
+    def _find_function(
+        self, schema: str | None, name: str, given: tuple[Name | None, ...], variadic: bool
+    ) -> tuple[Function, ...]:
+        overloads = [each for each in self.functions(schema, name) if _takes(each, len(given), variadic=variadic)]
+        if self.types is None or not overloads:
+            return tuple(overloads)
+        overloads.sort(key=lambda each: self.path.index(each.schema) if each.schema in self.path else 0)
+        types = self.types
+
+        def wanted(function: Function) -> tuple[Name, ...]:
+            return declared_arguments(types, function, len(given), variadic=variadic)
+
+        return tuple(types.select(overloads, wanted, given)) or tuple(overloads)
+
+    def resolve_operator(
+        self, schema: str | None, name: str, left: Name | None, right: Name | None, *, prefix: bool
+    ) -> tuple[Operator, ...]:
+        """The operators that ``left name right`` may be; empty when none fits."""
+        return self._resolve_operator(schema, name, left, right, prefix)
+
+    def _find_operator(
+        self, schema: str | None, name: str, left: Name | None, right: Name | None, prefix: bool
+    ) -> tuple[Operator, ...]:
+        candidates = [each for each in self.operators(schema, name) if (each.left is None) == prefix]
+        if self.types is None or not candidates:
+            return tuple(candidates)
+        candidates.sort(key=lambda each: self.path.index(each.schema) if each.schema in self.path else 0)
+        types = self.types
+        if prefix:
+            return tuple(types.select(candidates, lambda each: (each.right,), (right,)))
+        given = (left, right)
+        if None not in given:
+            # One unknown literal is first taken to be of the other side's type, domains as what they are based on.
+            assumed = (right, right) if left == UNKNOWN else (left, left) if right == UNKNOWN else given
+            for pair in (assumed, tuple(types.base(each) for each in assumed if each is not None)):
+                exact = [each for each in candidates if (each.left, each.right) == pair]
+                if exact and UNKNOWN not in pair:
+                    return tuple(exact[:1])
+        return tuple(types.select(candidates, lambda each: (each.left or UNKNOWN, each.right), given))
 
     def ancestors(self, relation: Relation) -> tuple[Name, ...]:
         """Parents by inheritance or partitioning, transitively."""
@@ -147,3 +155,27 @@ class Names:
                 found.append(child)
                 queue.extend(self.catalog.children_index.get(child, ()))
         return tuple(found)
+
+
+def _takes(function: Function, count: int, *, variadic: bool) -> bool:
+    """Can the function be called with so many arguments?"""
+    least = len(function.args) - function.defaults
+    if function.variadic and not variadic:
+        return count >= least - 1
+    return least <= count <= len(function.args)
+
+
+def declared_arguments(types: Types, function: Function, count: int, *, variadic: bool = False) -> tuple[Name, ...]:
+    """The declared types of the first `count` arguments, the variadic one repeated as often as needed."""
+    if not function.variadic or variadic or not function.args:
+        return function.args[:count]
+    last = function.args[-1]
+    element = last if last.name == "any" else types.element(last) or _POLYMORPHIC_ELEMENT.get(last.name, last)
+    fixed = function.args[:-1]
+    return (*fixed, *([element] * max(0, count - len(fixed))))[:count]
+
+
+_POLYMORPHIC_ELEMENT = {
+    "anyarray": Name(PG, "anyelement"),
+    "anycompatiblearray": Name(PG, "anycompatible"),
+}

@@ -193,7 +193,9 @@ class Prover:
                 a, b = left.source, right.source
                 for one, other in ((a, b), (b, a)):
                     if one not in closure.restricted and other is not one:
-                        narrow = other in closure.restricted or (other.query is not None and query_is_narrow(other.query))
+                        narrow = other in closure.restricted or (
+                            other.query is not None and query_is_narrow(other.query)
+                        )
                         if narrow or closure.holds(left):
                             closure.restricted.add(one)
                             changed = True

@@ -112,13 +112,7 @@ def _read_with(reader: Reader, clause: Node, scope: Scope) -> None:
 def _read_cte_body(reader: Reader, body: Node, cte: Cte, scope: Scope, *, recursive: bool) -> None:
     cte.reading = True
     names = [part["String"]["sval"] for part in body.get("aliascolnames", ())]
-    extra: list[tuple[str, Output]] = []
-    for clause, fields in (("search_clause", ("search_seq_column",)), ("cycle_clause", ("cycle_mark_column", "cycle_path_column"))):
-        part = body.get(clause)
-        if part:
-            extra += [(part[field], Output(part[field], Expr(), ())) for field in fields if field in part]
-            for field in ("cycle_mark_value", "cycle_mark_default"):
-                expressions.read(reader, part.get(field), scope, "output")
+    extra = _added_columns(reader, body, scope)
     kind, statement = next(iter(body["ctequery"].items()))
     if kind == "SelectStmt" and recursive:
         reader.facts.raw_kinds.append("select")
@@ -131,6 +125,24 @@ def _read_cte_body(reader: Reader, body: Node, cte: Cte, scope: Scope, *, recurs
     cte.columns = _named(query, names) + extra
     cte.reading = False
     query.user = cte
+
+
+def _added_columns(reader: Reader, body: Node, scope: Scope) -> list[tuple[str, Output]]:
+    """Columns that SEARCH and CYCLE add."""
+    extra: list[tuple[str, Output]] = []
+    if search := body.get("search_clause"):
+        extra.append(_plain_output(search["search_seq_column"], None))
+    if cycle := body.get("cycle_clause"):
+        marks = expressions.read_all(
+            reader, [cycle.get("cycle_mark_value"), cycle.get("cycle_mark_default")], scope, "output"
+        )
+        extra.append(_plain_output(cycle["cycle_mark_column"], reader.common(marks)))
+        extra.append(_plain_output(cycle["cycle_path_column"], Name(PG, "_record")))
+    return extra
+
+
+def _plain_output(name: str, type_: Name | None) -> tuple[str, Output]:
+    return name, Output(name, Expr(type_), ())
 
 
 def _read_recursive(
@@ -181,7 +193,9 @@ def _read_set_operation(reader: Reader, body: Node, scope: Scope, cte: Cte | Non
     query.outputs = [
         Output(
             left.name,
-            expressions.merge((left.expr, right.expr), left.expr.type)._replace(probe=left.expr.probe or right.expr.probe),
+            expressions.merge((left.expr, right.expr), reader.common((left.expr, right.expr)))._replace(
+                probe=left.expr.probe or right.expr.probe
+            ),
             tuple(dict.fromkeys((*left.base, *right.base))),
         )
         for left, right in zip(query.left.outputs, query.right.outputs, strict=False)
@@ -203,7 +217,7 @@ def _read_values(reader: Reader, body: Node, scope: Scope) -> Query:
     rows = [expressions.read_all(reader, row["List"].get("items"), scope, "output") for row in body["valuesLists"]]
     for index, first in enumerate(rows[0] if rows else ()):
         cells = tuple(row[index] for row in rows if index < len(row))
-        merged = first if len(cells) == 1 else expressions.merge(cells, first.type)
+        merged = first if len(cells) == 1 else expressions.merge(cells, reader.common(cells))
         query.outputs.append(Output(f"column{index + 1}", merged, bases(merged)))
     _read_sort(reader, body.get("sortClause"), scope, query.outputs, "order")
     for field in ("limitOffset", "limitCount"):
@@ -361,14 +375,10 @@ def _read_group(reader: Reader, nodes: list[Node], scope: Scope, outputs: list[O
     return found
 
 
-def _read_sort(
-    reader: Reader, nodes: list[Node] | None, scope: Scope, outputs: list[Output], use: Use
-) -> list[Expr]:
+def _read_sort(reader: Reader, nodes: list[Node] | None, scope: Scope, outputs: list[Output], use: Use) -> list[Expr]:
     found: list[Expr] = []
     for entry in nodes or ():
         node = entry["SortBy"]["node"] if "SortBy" in entry else entry
-        if "SortBy" in entry and entry["SortBy"].get("useOp"):
-            calls.use_operator(reader, entry["SortBy"]["useOp"], Expr(), Expr(), entry["SortBy"].get("location", -1))
         position = _position(node, outputs)
         name = _bare_name(node)
         if position is not None:
@@ -379,6 +389,9 @@ def _read_sort(
             found.append(output.expr)
         else:
             found.append(expressions.read(reader, node, scope, use))
+        if "SortBy" in entry and entry["SortBy"].get("useOp"):
+            sort = entry["SortBy"]
+            calls.use_operator(reader, sort["useOp"], found[-1], found[-1], sort.get("location", -1))
     return found
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pg_guard.catalog.model import Name
-from pg_guard.facts.model import ColumnUse, Facts, FunctionUse, Note, Use
-from pg_guard.facts.names import PG, SYSTEM_COLUMNS, Names
-from pg_guard.facts.scopes import Base, Expr, Level, Scope, Source, SourceColumn
+from pg_guard.facts.model import ColumnUse, Facts, FunctionUse, Note, TypeUse, Use
+from pg_guard.facts.names import PG, SYSTEM_COLUMNS, UNKNOWN, Names, declared_arguments
+from pg_guard.facts.scopes import Base, Expr, Scope, Source, SourceColumn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pg_guard.catalog.model import Function
     from pg_guard.facts.views import ViewShapes
 
 __all__ = ["Reader", "TooDeep"]
@@ -198,25 +201,23 @@ class Reader:
         args: tuple[Expr, ...] = (),
         *,
         named: bool = False,
+        variadic: bool = False,
     ) -> FunctionUse:
         """Record a call and every overload that it may reach.
 
-        Overloads are dropped only when their number of arguments or a known argument type rules them out.
+        Args:
+            named: Some argument is given by name, so positions say nothing about types.
+            variadic: The call is written with VARIADIC.
         """
         overloads = self.names.functions(schema, name)
-        fitting = tuple(
-            each
-            for each in overloads
-            if (each.variadic or len(args) <= len(each.args))
-            and len(args) >= len(each.args) - each.defaults - (1 if each.variadic else 0)
-            and (
-                named
-                or all(
-                    self.names.accepts(wanted, given.type)
-                    for wanted, given in zip(each.args[:-1] if each.variadic else each.args, args, strict=False)
-                )
-            )
-        )
+        fitting: tuple[Function, ...] = ()
+        if overloads and not named:
+            given = tuple(arg.type for arg in args)
+            fitting = self.names.resolve_function(schema, name, given, variadic=variadic)
+            if len(fitting) == 1 and self.names.types is not None:
+                declared = declared_arguments(self.names.types, fitting[0], len(args), variadic=variadic)
+                for type_, wanted in zip(given, declared, strict=False):
+                    self.coerce(type_, wanted, location)
         known = bool(overloads) or self.names.catalog is None
         literals = tuple((index, arg.value) for index, arg in enumerate(args) if arg.constant and arg.value is not None)
         use = FunctionUse(
@@ -225,5 +226,38 @@ class Reader:
         self.facts.functions.append(use)
         return use
 
-    def level_of(self, scope: Scope) -> Level | None:
-        return scope.level
+    def coerce(self, given: Name | None, wanted: Name | None, location: int, *, explicit: bool = False) -> None:
+        """Record the functions of user-defined casts that turn one type into another, spelled out or not."""
+        types = self.names.types
+        if types is None or wanted is None or given == wanted:
+            return
+        if wanted.schema == PG and wanted.name.removeprefix("_").startswith("reg") and not explicit:
+            # An oid or a text that becomes a reg* type by itself is looked up in the catalog all the same.
+            self.facts.types.append(TypeUse(wanted, True, self.at(location), None, given))
+        if given == UNKNOWN or not types.user_casts:
+            return
+        for target in {wanted, types.base(wanted), types.element(wanted)}:
+            for source, function, implicit in types.user_casts.get(target, ()) if target is not None else ():
+                if not (implicit or explicit):
+                    continue
+                if given is None or source in (given, types.base(given), types.element(given)):
+                    overloads = tuple(
+                        each
+                        for each in self.names.functions(function.schema, function.name)
+                        if each.args[:1] == (source,)
+                    )
+                    self.facts.functions.append(
+                        FunctionUse(
+                            function.schema, function.name, overloads, True, "cast", self.at(location), (), self.via
+                        )
+                    )
+
+    def common(self, parts: Sequence[Expr], location: int = -1) -> Name | None:
+        """The type that CASE, UNION and the like give their parts, with the casts that lead there recorded."""
+        if self.names.types is None:
+            return None
+        result = self.names.types.common([part.type for part in parts])
+        for part in parts:
+            if result is not None:
+                self.coerce(part.type, result, location)
+        return result

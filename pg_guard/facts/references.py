@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pg_guard.catalog.model import Name
 from pg_guard.facts.scopes import Expr, Scope, Source
 
 if TYPE_CHECKING:
-    from pg_guard.catalog.model import Relation
+    from pg_guard.catalog.model import Name, Relation
     from pg_guard.facts.model import Use
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
@@ -130,9 +129,7 @@ def read_indirection(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr
             value = Expr(None, value.items, row=value.row)
         else:
             index = expressions.read(reader, step, scope, use)
-            value = Expr(
-                _element(reader, value.type), (*value.items, *index.items), set_returning=value.set_returning
-            )
+            value = Expr(_element(reader, value.type), (*value.items, *index.items), set_returning=value.set_returning)
     return value
 
 

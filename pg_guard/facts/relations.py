@@ -278,7 +278,9 @@ def _read_join(reader: Reader, body: Node, scope: Scope, level: Level) -> Joined
 def _natural_pairs(reader: Reader, left: FromItem, right: FromItem) -> list[tuple[SourceColumn, SourceColumn]]:
     if left.opened or right.opened:
         reader.note(
-            "sql/unknown-name", "The columns of a NATURAL JOIN cannot be known without a catalog.", "Join with ON or USING."
+            "sql/unknown-name",
+            "The columns of a NATURAL JOIN cannot be known without a catalog.",
+            "Join with ON or USING.",
         )
         return []
     by_name = {column.name: column for column in right.columns if column.name not in SYSTEM_COLUMNS}
@@ -291,8 +293,6 @@ def _using_pairs(
     pairs = []
     for part in clause:
         name = part["String"]["sval"]
-        if reader.fixed_location is None:
-            reader.facts.raw_columns.append((name,))
         sides = []
         for item in (left, right):
             found = next((column for column in item.columns if column.name == name), None)
@@ -350,5 +350,3 @@ def _stand_in(source: Source, column: SourceColumn) -> SourceColumn:
     copy = SourceColumn(source, column.name, column.type, ())
     copy.merged = (column,)
     return copy
-
-

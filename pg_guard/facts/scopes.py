@@ -77,7 +77,19 @@ class Source:
     for a function whose result shape is unknown.
     """
 
-    __slots__ = ("alias", "columns", "cte", "kind", "level", "named", "query", "relation", "relation_names", "schema", "via")
+    __slots__ = (
+        "alias",
+        "columns",
+        "cte",
+        "kind",
+        "level",
+        "named",
+        "query",
+        "relation",
+        "relation_names",
+        "schema",
+        "via",
+    )
 
     def __init__(self, kind: Literal["relation", "query", "cte", "function", "join"], alias: str) -> None:
         self.kind = kind

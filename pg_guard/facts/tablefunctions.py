@@ -33,7 +33,9 @@ def read(reader: Reader, node: Node, scope: Scope) -> Source | None:
     if kind == "JsonTable":
         for field in ("context_item", "on_error"):
             if body.get(field):
-                expressions.read(reader, {"JsonValueExpr" if field == "context_item" else "JsonBehavior": body[field]}, scope, "from")
+                expressions.read(
+                    reader, {"JsonValueExpr" if field == "context_item" else "JsonBehavior": body[field]}, scope, "from"
+                )
         expressions.read_all(reader, body.get("passing"), scope, "from")
         return _source(reader, body, _read_json_columns(reader, body.get("columns", []), scope), "json_table")
     return None
@@ -99,7 +101,11 @@ def _shape(
             return [(alias or declared[0][0] or name, declared[0][1])]
         return [(each, type_) for each, type_ in declared]
     result = candidates[0].result if len({each.result for each in candidates}) == 1 else None
-    if result is not None and result.schema == PG and result.name in ("anyelement", "anycompatible", "record", "anyarray"):
+    if (
+        result is not None
+        and result.schema == PG
+        and result.name in ("anyelement", "anycompatible", "record", "anyarray")
+    ):
         if not args or result.name == "anyarray":
             return None if result.name == "record" else [(name, None)]
         given = _argument_type(reader, args[0], value)

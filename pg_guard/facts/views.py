@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pg_guard.catalog.model import Name
 from pg_guard.facts import expressions, queries
-from pg_guard.facts.model import FunctionUse, RelationUse
 from pg_guard.facts.names import PG, Names
 from pg_guard.facts.reader import Reader, TooDeep
 from pg_guard.facts.scopes import Base, Query, Scope, Source, SourceColumn
@@ -19,7 +17,8 @@ from pg_guard.sql.text import Refusal, admit
 from pg_guard.sql.witness import read_postgres
 
 if TYPE_CHECKING:
-    from pg_guard.catalog.model import Relation
+    from pg_guard.catalog.model import Name, Relation
+    from pg_guard.facts.model import FunctionUse, RelationUse
 
 __all__ = ["Shape", "ViewShapes"]
 
@@ -56,7 +55,12 @@ class ViewShapes:
         if key not in self._shapes:
             # A view cannot contain itself, but a damaged snapshot can: the placeholder ends that recursion.
             self._shapes[key] = Shape(problem="it refers to itself.")
-            self._shapes[key] = self._read(names, relation)
+            try:
+                self._shapes[key] = self._read(names, relation)
+            except BaseException:
+                # Half a reading must not stay: the next statement has to fail in the same way, or succeed.
+                del self._shapes[key]
+                raise
         return self._shapes[key]
 
     def _read(self, names: Names, relation: Relation) -> Shape:
@@ -70,9 +74,7 @@ class ViewShapes:
             return Shape(problem=problem)
         if facts.notes:
             problem = facts.notes[0].message
-        columns = {
-            column.name: output.base for column, output in zip(relation.columns, query.outputs, strict=False)
-        }
+        columns = {column.name: output.base for column, output in zip(relation.columns, query.outputs, strict=False)}
         if query.opened or len(query.outputs) < len(relation.columns):
             problem = problem or "its columns could not be told."
         functions = tuple(
@@ -97,9 +99,7 @@ class ViewShapes:
 
     def read_in_place(self, reader: Reader, relation: Relation, place: int) -> Query | None:
         """Read a view as if its definition stood in the statement, so that conditions reach the scans inside."""
-        inner = Reader(
-            Names(reader.names.catalog, ()), self, max_depth=_DEFINITION_DEPTH, expand=reader.expand
-        )
+        inner = Reader(Names(reader.names.catalog, ()), self, max_depth=_DEFINITION_DEPTH, expand=reader.expand)
         inner.fixed_location = place
         inner.via = (*reader.via, relation.key)
         query, _problem = self._query(inner, relation)
@@ -116,7 +116,8 @@ class ViewShapes:
             if any(column.generated for column in relation.columns):
                 source = Source("relation", relation.name)
                 source.columns = [
-                    SourceColumn(source, column.name, column.type, (Base(key, column.name),)) for column in relation.columns
+                    SourceColumn(source, column.name, column.type, (Base(key, column.name),))
+                    for column in relation.columns
                 ]
                 for column in relation.columns:
                     if column.generated:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pg_guard.catalog.model import Catalog, Name
-from pg_guard.checks.base import Check
 from pg_guard.checks.columns import ColumnAccess, ColumnCheck
 from pg_guard.checks.functions import FunctionCheck, FunctionRules, Signature
 from pg_guard.checks.joins import JoinCheck
@@ -17,6 +15,12 @@ from pg_guard.checks.tables import TableAccess, TableCheck
 from pg_guard.checks.where import WhereCheck, WhereClause
 from pg_guard.facts.names import Names
 from pg_guard.policy.model import CapabilityPattern, FunctionPattern, Functions, Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pg_guard.catalog.model import Catalog, Name
+    from pg_guard.checks.base import Check
 
 __all__ = ["Program", "compile_policy"]
 

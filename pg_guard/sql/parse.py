@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlglot import Dialect, exp
+from sqlglot import Dialect, Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 
 from pg_guard.decision import Finding
 from pg_guard.sql.text import Refusal
 
 if TYPE_CHECKING:
-    from sqlglot import Token
-
     from pg_guard.sql.text import SqlText
 
 __all__ = ["SqlglotReading", "fold", "read_sqlglot", "tokenize"]
@@ -55,15 +54,55 @@ def fold(identifier: exp.Expr | str, *, quoted: bool | None = None) -> str:
 
 
 def tokenize(sql: SqlText) -> list[Token]:
-    """sqlglot's tokens.
+    """sqlglot's tokens, with Unicode escapes read as PostgreSQL reads them.
 
     Raises:
         Refusal: Its scanner cannot read the text (`sql/unsupported`).
     """
     try:
-        return _dialect().tokenize(sql.text)
+        tokens = _dialect().tokenize(sql.text)
     except (SqlglotError, ValueError, IndexError, RecursionError):
         raise Refusal(_unsupported()) from None
+    return _join_unicode_escapes(tokens) if "U&" in sql.text or "u&" in sql.text else tokens
+
+
+def _join_unicode_escapes(tokens: list[Token]) -> list[Token]:
+    """``U&"…"`` and ``U&'…'`` are three tokens to sqlglot: a name, an operator and a quoted text. Make them one."""
+    joined: list[Token] = []
+    index = 0
+    while index < len(tokens):
+        token = tokens[index]
+        quoted = tokens[index + 2] if index + 2 < len(tokens) else None
+        if (
+            quoted is not None
+            and token.text in ("U", "u")
+            and tokens[index + 1].text == "&"
+            and token.end + 1 == tokens[index + 1].start
+            and tokens[index + 1].end + 1 == quoted.start
+            and quoted.token_type in (TokenType.IDENTIFIER, TokenType.STRING)
+        ):
+            escape = "\\"
+            after = index + 3
+            if after + 1 < len(tokens) and tokens[after].text.upper() == "UESCAPE":
+                escape = tokens[after + 1].text
+                after += 2
+            text = _unescape(quoted.text, escape)
+            joined.append(Token(quoted.token_type, text, token.line, token.col, token.start, tokens[after - 1].end))
+            index = after
+        else:
+            joined.append(token)
+            index += 1
+    return joined
+
+
+def _unescape(text: str, escape: str) -> str:
+    """Documentation, section 4.1.2.3: an escape character, then four hexadecimal digits, or a plus sign and six."""
+    mark = re.escape(escape)
+    return re.sub(
+        f"{mark}(?:({mark})|\\+([0-9A-Fa-f]{{6}})|([0-9A-Fa-f]{{4}}))",
+        lambda found: escape if found[1] else chr(min(int(found[2] or found[3], 16), 0x10FFFF)),
+        text,
+    )
 
 
 def _unsupported() -> Finding:
@@ -75,15 +114,18 @@ def _unsupported() -> Finding:
     )
 
 
-def read_sqlglot(sql: SqlText, tokens: list[Token]) -> SqlglotReading:
+def read_sqlglot(sql: SqlText, tokens: list[Token]) -> SqlglotReading | None:
     """Read a text by sqlglot.
 
     Args:
         sql: The text.
         tokens: Its tokens.
 
+    Returns:
+        None where its parser does not know the grammar of the text; its scanner's reading is compared then.
+
     Raises:
-        Refusal: sqlglot cannot read it, or reads more than one statement.
+        Refusal: The text is nested too deeply for it, or it reads more than one statement.
     """
     try:
         trees = [tree for tree in _dialect().parser().parse(tokens, sql.text) if tree is not None]
@@ -93,7 +135,7 @@ def read_sqlglot(sql: SqlText, tokens: list[Token]) -> SqlglotReading:
         ) from None
     except (SqlglotError, ValueError, IndexError, KeyError, AttributeError, TypeError):
         # Its parser raises more than its own errors on strange input; whatever it is, the text was not read.
-        raise Refusal(_unsupported()) from None
+        return None
     trees = [tree for tree in trees if not isinstance(tree, exp.Semicolon)]
     if len(trees) != 1:
         raise Refusal(

@@ -100,7 +100,10 @@ def admit(sql: object, *, max_bytes: int) -> SqlText:
     if not isinstance(sql, str):
         raise Refusal(
             Finding(
-                "sql/encoding", "high", f"A statement is text, not {type(sql).__name__}.", "Send the statement as a string."
+                "sql/encoding",
+                "high",
+                f"A statement is text, not {type(sql).__name__}.",
+                "Send the statement as a string.",
             )
         )
     # A character takes at least one byte, so this bounds the work of encoding.

@@ -76,7 +76,11 @@ def _syntax_finding(sql: SqlText, error: Any) -> Finding:
             span,
         )
     return Finding(
-        "sql/syntax", "low", f"PostgreSQL cannot parse the statement: {message}.", "Correct the syntax at the marked place.", span
+        "sql/syntax",
+        "low",
+        f"PostgreSQL cannot parse the statement: {message}.",
+        "Correct the syntax at the marked place.",
+        span,
     )
 
 
@@ -138,10 +142,16 @@ def _decode_deep(text: str) -> Node:
 
 def explained(sql: SqlText) -> SqlText:
     """The statement inside of an EXPLAIN, by PostgreSQL's own scanner; sqlglot keeps an EXPLAIN as opaque text."""
-    tokens = [token for token in scan(sql.text).tokens if not sql.data[token.start : token.end].startswith((b"--", b"/*"))]
+    tokens = [
+        token for token in scan(sql.text).tokens if not sql.data[token.start : token.end].startswith((b"--", b"/*"))
+    ]
     words = [sql.data[token.start : token.end].upper() for token in tokens]
     index = 1
-    if index < len(words) and words[index] == b"(":
+    if (
+        index + 1 < len(words)
+        and words[index] == b"("
+        and words[index + 1] not in (b"(", b"SELECT", b"WITH", b"VALUES", b"TABLE")
+    ):
         # Options hold names, numbers and strings, never a parenthesis.
         index = words.index(b")") + 1 if b")" in words else len(words)
     else:
