@@ -20,7 +20,7 @@ from pg_guard.policy.compile import compile_policy
 from pg_guard.policy.load import load_policy
 from pg_guard.sql.agree import differences, lexical_differences
 from pg_guard.sql.parse import read_sqlglot, tokenize
-from pg_guard.sql.text import Refusal, SqlText, admit
+from pg_guard.sql.text import HARD_TOKENS, Refusal, SqlText, admit
 from pg_guard.sql.witness import explained, read_postgres
 
 if TYPE_CHECKING:
@@ -90,11 +90,12 @@ class Guard:
 
     def _examine(self, text: SqlText) -> tuple[Facts | None, list[Finding]]:
         limits = self.policy.limits
-        tokens = tokenize(text) if len(text.data) > limits.tokens else None
-        if tokens is not None and len(tokens) > limits.tokens:
-            # Each token has at least one byte, so only a long text can have too many.
-            return None, [_too_many_tokens(len(tokens), limits.tokens)]
+        most_tokens = min(limits.tokens, HARD_TOKENS)
         reading = read_postgres(text)
+        # Each token has at least one byte, so only a long text can have too many.
+        tokens = tokenize(text) if len(text.data) > most_tokens else None
+        if tokens is not None and len(tokens) > most_tokens:
+            return None, [_too_many_tokens(len(tokens), most_tokens)]
         if len(reading.statements) != 1:
             return None, [_count_finding(text, reading.places)]
         reader = Reader(

@@ -12,10 +12,13 @@ from functools import cached_property
 
 from pg_guard.decision import Finding, Span
 
-__all__ = ["HARD_BYTES", "Refusal", "SqlText", "admit", "excerpt_end"]
+__all__ = ["HARD_BYTES", "HARD_TOKENS", "Refusal", "SqlText", "admit", "excerpt_end"]
 
 HARD_BYTES = 4_000_000
 """No policy can raise `limits.sql_bytes` above this: past it a decision would take more than a second."""
+
+HARD_TOKENS = 50_000
+"""The same for `limits.tokens`."""
 
 _NAME = re.compile(r'(?:[uU]&)?"(?:[^"]|"")*"|[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*|\$\d+|\*')
 _CHAIN = re.compile(r"\s*\.\s*")

@@ -35,8 +35,12 @@ class PgReading:
     places: tuple[tuple[int, int], ...]
 
 
-def read_postgres(sql: SqlText, *, max_json: int = 100_000_000) -> PgReading:
+def read_postgres(sql: SqlText, *, max_json: int = 8_000_000) -> PgReading:
     """Read a text by PostgreSQL's grammar.
+
+    Args:
+        sql: The text.
+        max_json: Largest parse tree that is decoded, in bytes of JSON; 50,000 tokens make about half of it.
 
     Raises:
         Refusal: It is no SQL (`sql/syntax`), or nested deeper than PostgreSQL's parser goes.
@@ -50,7 +54,9 @@ def read_postgres(sql: SqlText, *, max_json: int = 100_000_000) -> PgReading:
         _lib.pg_query_free_parse_result(result)
     if len(raw) > max_json:
         raise Refusal(
-            Finding("limits/tokens", "medium", "The statement's parse tree is too large.", "Send a shorter statement.")
+            Finding(
+                "limits/tokens", "medium", "The statement has too many tokens.", "Send a shorter statement."
+            )
         )
     document = _decode(raw)
     statements = document.get("stmts", [])
