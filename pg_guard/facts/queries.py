@@ -26,7 +26,6 @@ KINDS = {
     "DeleteStmt": "delete",
     "MergeStmt": "merge",
 }
-MOST_OUTPUTS = 1664  # MaxTupleAttributeNumber in src/include/access/htup_details.h
 _KNOWN = frozenset(
     {
         "targetList", "fromClause", "whereClause", "groupClause", "groupDistinct", "havingClause", "windowClause", "valuesLists",
@@ -241,15 +240,6 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
     level.conditions.extend((each, None) for each in read_condition(reader, body.get("whereClause"), scope, "where"))
     _read_targets(reader, body.get("targetList", []), scope, query)
     level.outputs = query.outputs
-    if len(query.outputs) > MOST_OUTPUTS:
-        # PostgreSQL refuses such a list as well; stars over CTEs that double each other would otherwise never end.
-        reader.note(
-            "limits/columns",
-            f"A SELECT has {len(query.outputs)} output columns; PostgreSQL allows {MOST_OUTPUTS}.",
-            "Select fewer columns.",
-            _first_location(body.get("fromClause", [])),
-        )
-        query.outputs = level.outputs = query.outputs[:MOST_OUTPUTS]
     if "groupClause" in body:
         level.group = _read_group(reader, body["groupClause"], scope, query.outputs)
     if "havingClause" in body:
@@ -320,6 +310,7 @@ def _read_star(reader: Reader, body: Node, scope: Scope, query: Query) -> None:
             return
         columns = source.columns or []
         opened = [source] if source.columns is None else []
+    reader.spend(len(columns))
     for column in columns:
         if column.stored in SYSTEM_COLUMNS and column.source.kind == "relation":
             continue

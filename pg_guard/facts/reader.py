@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pg_guard.catalog.model import Name
+from pg_guard.decision import Finding
 from pg_guard.facts.model import ColumnUse, Facts, FunctionUse, Note, TypeUse, Use
 from pg_guard.facts.names import PG, SYSTEM_COLUMNS, UNKNOWN, Names, declared_arguments
 from pg_guard.facts.scopes import Base, Expr, Scope, Source, SourceColumn
+from pg_guard.sql.text import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from pg_guard.facts.views import ViewShapes
 
 __all__ = ["Reader", "TooDeep"]
+
+
+MOST_COLUMNS = 1664  # MaxTupleAttributeNumber in src/include/access/htup_details.h
+MOST_STARRED = 20_000
 
 
 class TooDeep(Exception):  # noqa: N818 - an outcome of reading, turned into a finding
@@ -49,6 +55,7 @@ class Reader:
         self.max_depth = max_depth
         self.expand = expand
         self.depth = 0
+        self.starred = 0
         self.location = -1
         self.via: tuple[Name, ...] = ()
         # Inside of a view's definition every place is that of the view's name in the statement.
@@ -63,6 +70,24 @@ class Reader:
         self.depth += 1
         if self.depth > self.max_depth:
             raise TooDeep(location if location >= 0 else self.location)
+
+    def spend(self, columns: int) -> None:
+        """Count columns that a star brings in.
+
+        Raises:
+            Refusal: Too many: PostgreSQL refuses more than 1,664 in one list, and stars over CTEs that double each other
+                would otherwise never end.
+        """
+        self.starred += columns
+        if columns > MOST_COLUMNS or self.starred > MOST_STARRED:
+            raise Refusal(
+                Finding(
+                    "limits/columns",
+                    "medium",
+                    f"A star stands for more columns than can be returned ({MOST_COLUMNS}), or the statement has too many of them.",
+                    "Name the columns that you need.",
+                )
+            )
 
     def leave(self) -> None:
         self.depth -= 1
