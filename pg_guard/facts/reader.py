@@ -135,7 +135,7 @@ class Reader:
         self.facts.columns.append(ColumnUse(relations, column.stored, use, place, star, whole_row, self.via))
         own = relations[0]
         for base in column.base:
-            if base.relation != own:
+            if base != (own, column.stored):
                 self.facts.columns.append(
                     ColumnUse((base.relation,), base.column, use, place, star, whole_row, (*self.via, own))
                 )
