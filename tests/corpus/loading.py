@@ -1,15 +1,16 @@
 """The corpus as values. In: tests/corpus/attacks/*.yaml and tests/corpus/benign/*.yaml. Out: one `Case` per statement.
 
-A file holds one family of attacks (`family:`) or one group of honest statements (`group:`), a policy for all of its
-cases, and the cases:
+A file holds related families of attacks (`family_group:`, each case names its `family`) or one group of honest statements
+(`group:`), a policy for all of its cases, and the cases:
 
-    family: union-leak          # or group: business-intelligence
+    family_group: columns       # or group: business-intelligence
     policy: demo                # policies/<name>.yaml, or tests/corpus/policies/<name>.yaml
     principal: {tenant_id: 42}  # optional: attributes for the guard
     cases:
       - id: revenue-by-month    # unique in the whole corpus, kebab-case
         sql: SELECT 1
-        works: leak             # attacks: how it shows its effect when nothing guards it
+        family: set-operations  # attacks: the technique
+        works: leak             # attacks: leak, oracle, write, session, file, load or error: how it shows its effect when nothing guards it
         policy: tenant          # optional: another policy for this case
         todo: why the guard is known to decide wrongly today
         needs: libxml           # a part that not every build of PostgreSQL has
@@ -36,7 +37,8 @@ CORPUS = Path(__file__).resolve().parent
 POLICIES = CORPUS.parent.parent / "policies"
 
 _FILE_KEYS = {"policy", "principal", "cases", "description"}
-_CASE_KEYS = {"id", "sql", "works", "policy", "principal", "todo", "needs", "note"}
+_CASE_KEYS = {"id", "sql", "family", "works", "policy", "principal", "todo", "needs", "note"}
+_WORKS = {"leak", "oracle", "write", "session", "file", "load", "error"}
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -50,10 +52,10 @@ class Case:
 
     Attributes:
         id: Unique in the corpus.
-        group: Family of the attack, or group of the honest statement; one file holds one.
+        group: Family of the attack, or group of the honest statement.
         sql: The text, byte for byte.
         policy: Name of the policy that decides.
-        works: For attacks, what shows that it has an effect when unguarded, as the file says it.
+        works: For attacks, what shows that it has an effect when unguarded (README.md); empty for honest statements.
         todo: Why the guard is known to decide wrongly, or an empty string.
         needs: A part of PostgreSQL that the server may lack, or an empty string.
         principal: Attributes of the asking principal, or None.
@@ -65,7 +67,7 @@ class Case:
     group: str
     sql: str
     policy: str
-    works: Any = field(default=None, hash=False)
+    works: str = ""
     todo: str = ""
     needs: str = ""
     principal: dict[str, Any] | None = field(default=None, hash=False)
@@ -104,7 +106,7 @@ def _read(path: Path, kind: Kind) -> list[Case]:
     text = path.read_text(encoding="utf-8")
     root = yaml.compose(text, Loader=_Loader)
     document = yaml.load(text, Loader=_Loader)  # a SafeLoader that refuses duplicate keys
-    group_key = "family" if kind == "attacks" else "group"
+    group_key = "family_group" if kind == "attacks" else "group"
     if not isinstance(document, dict) or root is None:
         raise CorpusError(f"{name}: expected a map with {group_key} and cases")
     _no_others(document, _FILE_KEYS | {group_key}, f"{name}:1")
@@ -125,13 +127,18 @@ def _read(path: Path, kind: Kind) -> list[Case]:
             raise CorpusError(f"{where} {identifier}: policy is not a name")
         if not isinstance(sql, str):
             raise CorpusError(f"{where} {identifier}: sql is not a text")
+        family, works = entry.get("family"), entry.get("works")
+        if kind == "attacks" and not (isinstance(family, str) and _ID.fullmatch(family) and works in _WORKS):
+            raise CorpusError(f"{where} {identifier}: an attack has a family, in kebab-case, and works: {sorted(_WORKS)}")
+        if kind == "benign" and (family or works):
+            raise CorpusError(f"{where} {identifier}: family and works belong to attacks")
         cases.append(
             Case(
                 id=identifier,
-                group=group,
+                group=family if kind == "attacks" else group,
                 sql=sql,
                 policy=chosen,
-                works=entry.get("works"),
+                works=works or "",
                 todo=entry.get("todo", ""),
                 needs=entry.get("needs", ""),
                 principal=entry.get("principal", document.get("principal")),
