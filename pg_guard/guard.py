@@ -67,7 +67,11 @@ class Guard:
         """
         return cls(load_policy(path).policy, catalog)
 
-    def check(self, sql: str | bytes, principal: Mapping[str, object] | None = None) -> Decision:
+    def check(
+        self,
+        sql: str | bytes,
+        principal: Mapping[str, object] | None = None,  # noqa: ARG002 - no clause of this version reads it
+    ) -> Decision:
         """Decide on one statement.
 
         Args:

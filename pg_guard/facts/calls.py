@@ -79,7 +79,8 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     expressions.read(reader, body.get("agg_filter"), scope, "filter")
     if "over" in body:
         read_window(reader, body["over"], scope)
-    named = any("NamedArgExpr" in arg for arg in raw_args)
+    named = tuple(arg.get("NamedArgExpr", {}).get("name") for arg in raw_args)
+    named = named if any(named) else ()
     is_syntax = body.get("funcformat") == "COERCE_SQL_SYNTAX"
     plain = not (order or body.get("agg_star") or body.get("agg_distinct") or "over" in body)
     if (

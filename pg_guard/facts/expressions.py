@@ -236,7 +236,8 @@ def _number_type(digits: str) -> Name:
 
 
 def _read_param(_reader: Reader, _node: Node, _scope: Scope, _use: Use) -> Expr:
-    return Expr(None, constant=True, value="$")
+    # A parameter takes its type from where it stands, as an untyped literal does.
+    return Expr(UNKNOWN, constant=True, value="$")
 
 
 def _read_cast(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:

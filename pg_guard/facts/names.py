@@ -105,6 +105,25 @@ class Names:
 
         return tuple(types.select(overloads, wanted, given)) or tuple(overloads)
 
+    def named_overloads(
+        self, overloads: tuple[Function, ...], given: tuple[Name | None, ...], named: tuple[str | None, ...]
+    ) -> tuple[Function, ...]:
+        """Overloads that a call in named or mixed notation may reach (documentation, section 4.3)."""
+        found = []
+        for function in overloads:
+            positions = [
+                index if name is None else (function.arg_names.index(name) if name in function.arg_names else -1)
+                for index, name in enumerate(named)
+            ]
+            fits = all(
+                0 <= position < len(function.args)
+                and (self.types is None or self.types.coerces(type_, function.args[position]))
+                for position, type_ in zip(positions, given, strict=False)
+            )
+            if fits:
+                found.append(function)
+        return tuple(found)
+
     def resolve_operator(
         self, schema: str | None, name: str, left: Name | None, right: Name | None, *, prefix: bool
     ) -> tuple[Operator, ...]:

@@ -225,18 +225,20 @@ class Reader:
         location: int,
         args: tuple[Expr, ...] = (),
         *,
-        named: bool = False,
+        named: tuple[str | None, ...] = (),
         variadic: bool = False,
     ) -> FunctionUse:
         """Record a call and every overload that it may reach.
 
         Args:
-            named: Some argument is given by name, so positions say nothing about types.
+            named: For each argument the name that it is given by, or None; empty when none has one.
             variadic: The call is written with VARIADIC.
         """
         overloads = self.names.functions(schema, name)
         fitting: tuple[Function, ...] = ()
-        if overloads and not named:
+        if named and overloads:
+            fitting = self.names.named_overloads(overloads, tuple(arg.type for arg in args), named)
+        elif overloads:
             given = tuple(arg.type for arg in args)
             fitting = self.names.resolve_function(schema, name, given, variadic=variadic)
             if len(fitting) == 1 and self.names.types is not None:

@@ -220,9 +220,9 @@ class Limits(_Section):
     """Budgets for the text, the result and the run."""
 
     sql_bytes: PositiveInt = 20_000
-    """Longest text, in bytes of UTF-8."""
+    """Longest text, in bytes of UTF-8; never more than 4,000,000, so that a decision stays quick."""
     tokens: PositiveInt = 10_000
-    """Most tokens in the text."""
+    """Most tokens in the text; never more than 50,000."""
     depth: PositiveInt = 64
     """Deepest nesting of the text."""
     rows: PositiveInt = 1_000
