@@ -159,6 +159,11 @@ class Executor:
     async def _fetch(
         self, session: Session, sql: str, args: Sequence[Json]
     ) -> tuple[tuple[ResultColumn, ...], list[list[Json]], Literal["", "rows", "bytes"]]:
+        if "\0" in sql:
+            # The protocol's texts end at a NUL: the rest would reach PostgreSQL as something else.
+            raise ExecutionError(
+                "the statement holds a NUL byte", hint="remove it", sqlstate="42601", position=sql.index("\0")
+            )
         deadline = time.monotonic() + self._seconds
         statement, columns = await session.prepare_text(sql)
         cursor = await statement.cursor(*args)
