@@ -185,6 +185,9 @@ def is_connection_loss(exc: BaseException) -> bool:
         sqlstate = exc.sqlstate or ""
         # Class 08, and of class 57 the administrator's shutdowns and a dropped database: all end the session.
         return sqlstate.startswith("08") or sqlstate in {"57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04"}
+    if isinstance(exc, asyncpg.InternalClientError):
+        # The driver's protocol is out of step, as when the server's farewell crosses a request: no use for this one.
+        return True
     if isinstance(exc, asyncpg.InterfaceError):
         return "closed" in str(exc) or "connection" in str(exc)
     return isinstance(exc, OSError) and not isinstance(exc, TimeoutError)

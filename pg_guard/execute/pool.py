@@ -159,7 +159,8 @@ class SessionPool:
                 await asyncio.shield(self._give_back(session, broken=True))
                 if not isinstance(exc, Exception):
                     raise
-                if not attempts_left or not is_connection_loss(exc):
+                refused = isinstance(exc, asyncpg.PostgresError) and not is_connection_loss(exc)
+                if refused or not attempts_left:
                     raise self._refused(exc) from None
             else:
                 return session

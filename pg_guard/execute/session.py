@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 
-from pg_guard.execute.values import TypeInfo, decoder, encode, encode_json
+from pg_guard.execute.values import TypeInfo, decoder, encoder
 
 if TYPE_CHECKING:
     from asyncpg.prepared_stmt import PreparedStatement
 
 __all__ = ["Prepared", "ResultColumn", "Session"]
-
-_JSON_OIDS = frozenset({114, 3802})
 
 # Qualified throughout: it runs under the search_path of the statements.
 _TYPES = """
@@ -87,9 +85,8 @@ class Session(asyncpg.Connection):
         # The same call that `set_type_codec` ends in; that one refuses arrays, ranges and most composites.
         settings = self._protocol.get_settings()  # type: ignore[attr-defined] # not in the published stubs
         for info in new:
-            encoder = encode_json if info.oid in _JSON_OIDS else encode
-            decode = decoder(info.oid, self._types)
-            settings.add_python_codec(info.oid, info.name, info.schema, (), "scalar", encoder, decode, "text")
+            encode, decode = encoder(info.oid, self._types), decoder(info.oid, self._types)
+            settings.add_python_codec(info.oid, info.name, info.schema, (), "scalar", encode, decode, "text")
 
 
 def _oids(statement: PreparedStatement[Any]) -> set[int]:

@@ -26,9 +26,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeAlias
 
-__all__ = ["Decoder", "Json", "TypeInfo", "decoder", "encode", "encode_json", "parse_array"]
+__all__ = ["Decoder", "Json", "TypeInfo", "decoder", "encode", "encode_json", "encoder", "parse_array"]
 
 Json: TypeAlias = Any
 Decoder: TypeAlias = Callable[[str], Json]
@@ -146,6 +147,8 @@ _DECODERS: Mapping[int, Decoder] = {
     3802: _json,
 }
 
+_JSON_OIDS = frozenset({114, 3802})
+
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
@@ -199,12 +202,13 @@ def parse_array(text: str, element: Decoder, delimiter: str = ",") -> Json:
     return root[0]
 
 
-def encode(value: Json) -> str:
+def encode(value: Json, delimiter: str = ",") -> str:
     """A parameter as the text that PostgreSQL's input functions read; the inverse of what `decoder` gives.
 
     Args:
         value: Text (in PostgreSQL's own syntax of the parameter's type), boolean, number, bytes, list (an array) or
             dict (a JSON object); other objects (Decimal, UUID, date and time) by their `str`.
+        delimiter: What stands between the elements when the parameter is an array: the element type's typdelim.
     """
     if isinstance(value, str):
         return value
@@ -215,17 +219,27 @@ def encode(value: Json) -> str:
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list | tuple):
-        return "{" + ",".join(_encode_element(item) for item in value) + "}"
+        return "{" + delimiter.join(_encode_element(item, delimiter) for item in value) + "}"
     return str(value)
 
 
-def _encode_element(value: Json) -> str:
+def _encode_element(value: Json, delimiter: str) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, list | tuple):
-        return encode(value)
+        return encode(value, delimiter)
     text = encode(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
+
+
+def encoder(oid: int, types: Mapping[int, TypeInfo]) -> Callable[[Json], str]:
+    """The function that turns a parameter of type `oid` into text; see `encode` and `encode_json`."""
+    info = types[oid]
+    if info.base:
+        return encoder(info.base, types)
+    if info.element:
+        return partial(encode, delimiter=types[info.element].delimiter)
+    return encode_json if oid in _JSON_OIDS else encode
 
 
 def encode_json(value: Json) -> str:
