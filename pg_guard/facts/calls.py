@@ -6,6 +6,7 @@ grammar itself writes it as a call to a function of pg_catalog.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from pg_guard.catalog.model import Name
@@ -58,6 +59,7 @@ _FOLLOWING = frozenset(
 _FOLLOWING_OPERATORS = frozenset({"->", "->>", "#>", "#>>", "+", "-", "||"})
 _COMPARISONS = frozenset({"=", "<>", "!=", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "&&", "@@", "?", "?|", "?&", "@?"})  # fmt: skip
 _BOOL = Name(PG, "bool")
+_REGEX_OPERATORS = frozenset({"~", "!~", "~*", "!~*"})
 
 
 def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
@@ -180,6 +182,7 @@ def _read_right(reader: Reader, body: Node, scope: Scope, use: Use) -> Expr:
         return Expr()
     if "List" in right:
         parts = expressions.read_all(reader, right["List"].get("items"), scope, use)
+        reader.facts.lists.append((len(parts), reader.at(body.get("location", -1))))
         merged = expressions.merge(parts)
         constant = bool(parts) and all(part.constant for part in parts)
         # BETWEEN and IN compare with each item; where they differ in type, the common one stands for them.
@@ -215,7 +218,24 @@ def combine(reader: Reader, body: Node, left: Expr | None, right: Expr) -> Expr:
         return merged._replace(type=result, constant=signed, value=value)
     varying = [each for each in parts if not each.constant]
     probe = varying[0].probe if len(varying) == 1 and operator in _FOLLOWING_OPERATORS else None
-    return merged._replace(type=result, probe=probe)
+    value = _fold(operator, left, right) if not varying else None
+    return merged._replace(type=result, probe=probe, constant=value is not None, value=value)
+
+
+def _fold(operator: str, left: Expr, right: Expr) -> str | None:
+    """The value of arithmetic on two number literals, so that a size cannot hide in ``1000 * 1000``."""
+    if left.value is None or right.value is None or len(left.value) > 30 or len(right.value) > 30:
+        return None
+    try:
+        one, other = float(left.value), float(right.value)
+        result = {"+": one + other, "-": one - other, "*": one * other, "/": one / (other or 1.0)}.get(operator)
+        if operator == "^":
+            result = one**other
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return None
+    if not isinstance(result, float) or not math.isfinite(result):
+        return None
+    return str(int(result)) if result.is_integer() else str(result)
 
 
 def element_type(reader: Reader, type_: Name | None) -> Name | None:
@@ -251,6 +271,8 @@ def apply_operator(
     reader: Reader, schema: str | None, operator: str, left: Expr | None, right: Expr, location: int
 ) -> Name | None:
     """The same for a name. Operators of pg_catalog work on their arguments alone, so they record nothing."""
+    if operator in _REGEX_OPERATORS and right.constant and right.value is not None:
+        reader.facts.patterns.append((right.value, reader.at(location)))
     catalog = reader.names.catalog
     if catalog is None:
         if schema not in (None, PG):

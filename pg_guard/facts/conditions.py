@@ -73,6 +73,7 @@ def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: 
     parts: tuple[Expr, ...]
     if right_node and "List" in right_node:
         parts = expressions.read_all(reader, right_node["List"].get("items"), scope, use)
+        reader.facts.lists.append((len(parts), reader.at(body.get("location", -1))))
     else:
         parts = (expressions.read(reader, right_node, scope, use),)
     right = (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from pg_guard.catalog.model import Function, Name
-    from pg_guard.facts.scopes import Level, Source
+    from pg_guard.facts.scopes import Cte, Level, Source
 
 __all__ = [
     "ColumnUse",
@@ -19,6 +19,7 @@ __all__ = [
     "FunctionUse",
     "JoinLevel",
     "Note",
+    "Recursion",
     "RelationUse",
     "ScanUse",
     "StatementUse",
@@ -117,6 +118,14 @@ class ScanUse(NamedTuple):
     via: tuple[Name, ...] = ()
 
 
+class Recursion(NamedTuple):
+    """A recursive CTE; `cycle` tells whether it has a CYCLE clause."""
+
+    cte: Cte
+    cycle: bool
+    location: int
+
+
 class Note(NamedTuple):
     """Something that could not be understood or resolved: the statement is refused with it."""
 
@@ -138,6 +147,11 @@ class Facts:
     types: list[TypeUse] = field(default_factory=list)
     joins: list[JoinLevel] = field(default_factory=list)
     scans: list[ScanUse] = field(default_factory=list)
+    patterns: list[tuple[str, int]] = field(default_factory=list)
+    """Constant regular expressions, with their places."""
+    lists: list[tuple[int, int]] = field(default_factory=list)
+    """Lengths of IN lists, with their places."""
+    recursions: list[Recursion] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     # What PostgreSQL's grammar saw, for the comparison with the other reading.
     raw_relations: list[tuple[str, ...]] = field(default_factory=list)

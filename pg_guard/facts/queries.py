@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pg_guard.catalog.model import Name
 from pg_guard.facts import calls, expressions, relations
 from pg_guard.facts.conditions import read_condition
-from pg_guard.facts.model import ColumnUse, JoinLevel, StatementUse, Use
+from pg_guard.facts.model import ColumnUse, JoinLevel, Recursion, StatementUse, Use
 from pg_guard.facts.names import PG, SYSTEM_COLUMNS
 from pg_guard.facts.outputs import output_name
 from pg_guard.facts.references import field_names, find_qualifier
@@ -125,6 +125,10 @@ def _read_cte_body(reader: Reader, body: Node, cte: Cte, scope: Scope, *, recurs
     cte.columns = _named(query, names) + extra
     cte.reading = False
     query.user = cte
+    if cte.recursive_uses:
+        reader.facts.recursions.append(
+            Recursion(cte, "cycle_clause" in body, reader.at(body.get("location", -1)))
+        )
 
 
 def _added_columns(reader: Reader, body: Node, scope: Scope) -> list[tuple[str, Output]]:
@@ -256,6 +260,7 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
     for field in ("limitOffset", "limitCount"):
         expressions.read(reader, body.get(field), scope, "limit")
     level.limited = "limitCount" in body or "limitOffset" in body
+    level.gathers = any(field in body for field in ("sortClause", "distinctClause", "groupClause", "windowClause"))
     return query
 
 

@@ -153,7 +153,7 @@ class Level:
     """One SELECT: its sources and the conditions that its rows are known to meet."""
 
     __slots__ = (
-        "conditions", "distinct_on", "group", "has_aggregate", "limited", "outer", "outputs", "owner", "sources", "windows",
+        "conditions", "distinct_on", "gathers", "group", "has_aggregate", "limited", "outer", "outputs", "owner", "sources", "windows",
     )  # fmt: skip
 
     def __init__(self, outer: Level | None) -> None:
@@ -164,6 +164,8 @@ class Level:
         self.conditions: list[tuple[Condition, frozenset[int] | None]] = []
         self.outputs: list[Output] = []
         self.limited = False
+        # True when all rows are needed before the first comes out (sorting, grouping).
+        self.gathers = False
         self.has_aggregate = False
         self.group: list[Expr] | None = None
         self.windows: list[list[Expr]] = []

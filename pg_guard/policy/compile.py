@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pg_guard.checks.columns import ColumnAccess, ColumnCheck
 from pg_guard.checks.functions import FunctionCheck, FunctionRules, Signature
 from pg_guard.checks.joins import JoinCheck
+from pg_guard.checks.load import LoadCheck
 from pg_guard.checks.notes import check_notes
 from pg_guard.checks.patterns import NameSet
 from pg_guard.checks.statement import StatementCheck
@@ -68,6 +69,8 @@ def compile_policy(policy: Policy, catalog: Catalog | None) -> Program:
     clauses = tuple(WhereClause(NameSet(entry.table, fold=True), entry.columns) for entry in policy.where)
     if clauses:
         checks.append(WhereCheck(clauses))
+    limits = policy.limits
+    checks.append(LoadCheck(limits.generated_rows, limits.generated_bytes, limits.in_list))
     if policy.joins.max_tables is not None:
         checks.append(JoinCheck(policy.joins.max_tables))
     return Program(policy, tuple(checks), names, tables, columns, _views_to_expand(clauses, names))

@@ -225,6 +225,12 @@ class Limits(_Section):
     """Most tokens in the text; never more than 50,000."""
     depth: PositiveInt = 64
     """Deepest nesting of the text."""
+    in_list: PositiveInt = 5_000
+    """Most items of an IN list."""
+    generated_rows: PositiveInt = 1_000_000
+    """Most rows that constants may ask a function for, as in ``generate_series(1, 1000000)``."""
+    generated_bytes: ByteCount = 10_000_000
+    """Most bytes or elements that constants may ask a function for, as in ``repeat('x', 1000)``."""
     rows: PositiveInt = 1_000
     """Most rows that are returned; the result says when there were more."""
     result_bytes: ByteCount = 10_000_000

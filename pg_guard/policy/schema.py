@@ -18,6 +18,7 @@ __all__ = ["SCHEMA_FILE", "policy_schema", "schema_text"]
 SCHEMA_FILE = Path(__file__).with_name("policy-v1.schema.json")
 _QUANTITY = {
     "statement_timeout": r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|min|h)\s*$",
+    "generated_bytes": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)\s*$",
     "result_bytes": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)\s*$",
 }
 
