@@ -225,7 +225,7 @@ class Limits(_Section):
     """Most tokens in the text; never more than 50,000."""
     depth: PositiveInt = 64
     """Deepest nesting of the text."""
-    in_list: PositiveInt = 5_000
+    in_list: PositiveInt = 4_000
     """Most items of an IN list."""
     generated_rows: PositiveInt = 1_000_000
     """Most rows that constants may ask a function for, as in ``generate_series(1, 1000000)``."""
