@@ -162,6 +162,8 @@ class Guard:
         if relation.kind not in ("view", "matview"):
             return False
         shape = self._shapes.shape(names, relation)
+        if any(self._program.columns.hidden(base.relation, base.column) for base in shape.conditions):
+            return True
         return any(
             tables.denied(name) and not any(tables.reviewed(step) for step in use.via)
             for use in shape.relations

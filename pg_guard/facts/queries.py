@@ -126,9 +126,7 @@ def _read_cte_body(reader: Reader, body: Node, cte: Cte, scope: Scope, *, recurs
     cte.reading = False
     query.user = cte
     if cte.recursive_uses:
-        reader.facts.recursions.append(
-            Recursion(cte, "cycle_clause" in body, reader.at(body.get("location", -1)))
-        )
+        reader.facts.recursions.append(Recursion(cte, "cycle_clause" in body, reader.at(body.get("location", -1))))
 
 
 def _added_columns(reader: Reader, body: Node, scope: Scope) -> list[tuple[str, Output]]:

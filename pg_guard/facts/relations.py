@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pg_guard.facts import expressions, tablefunctions
 from pg_guard.facts.conditions import read_condition
-from pg_guard.facts.model import RelationUse, ScanUse
+from pg_guard.facts.model import ColumnUse, RelationUse, ScanUse
 from pg_guard.facts.names import PG, SYSTEM_COLUMNS
 from pg_guard.facts.predicates import Condition, Equal
 from pg_guard.facts.scopes import Base, Cte, FromItem, Level, Output, Query, Scope, Source, SourceColumn
@@ -154,6 +154,8 @@ def _bind(reader: Reader, source: Source, relation: Relation, location: int, *, 
             reader.facts.relations.append(
                 RelationUse(read.names, read.kind, read.known, "", place, (*via, *read.via), "view")
             )
+        for base in shape.conditions:
+            reader.facts.columns.append(ColumnUse((base.relation,), base.column, "where", place, via=via))
         for function in shape.functions:
             reader.facts.functions.append(function._replace(location=place, via=(*via, *function.via)))
         if shape.problem:

@@ -1,7 +1,8 @@
 """What a view shows. In: its definition, as the catalog holds it. Out: per column, the stored columns that flow into it.
 
-A view is read by the same code as a statement, once for a catalog. Only values that flow into outputs count: what the
-view's own WHERE compares is its author's choice, not the reader's.
+A view is read by the same code as a statement, once for a catalog. A column that only flows into an output counts where
+that output is read; a column that the view compares, groups or sorts by decides which rows there are, so it counts
+whenever the view is read.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ class Shape:
 
     Attributes:
         columns: By output column, what flows into it.
+        conditions: Stored columns that decide which rows there are.
         relations: Every relation that it reads, views on the way included.
         functions: Functions outside of pg_catalog that it calls.
         problem: Why it could not be followed, or ''.
     """
 
     columns: dict[str, tuple[Base, ...]] = field(default_factory=dict)
+    conditions: tuple[Base, ...] = ()
     relations: tuple[RelationUse, ...] = ()
     functions: tuple[FunctionUse, ...] = ()
     problem: str = ""
@@ -82,7 +85,10 @@ class ViewShapes:
             for use in facts.functions
             if any(each.schema != PG and not each.extension for each in use.candidates) or not use.known
         )
-        return Shape(columns, tuple(facts.relations), functions, problem)
+        conditions = {
+            Base(name, use.name): None for use in facts.columns if use.use != "output" for name in use.relations
+        }
+        return Shape(columns, tuple(conditions), tuple(facts.relations), functions, problem)
 
     @staticmethod
     def _query(reader: Reader, relation: Relation) -> tuple[Query | None, str]:
