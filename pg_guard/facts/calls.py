@@ -208,7 +208,7 @@ def combine(reader: Reader, body: Node, left: Expr | None, right: Expr) -> Expr:
     parts = (left, right) if left is not None else (right,)
     merged = expressions.merge(parts)
     if kind == "AEXPR_NULLIF":
-        return merged._replace(type=left.type if left else None)
+        return merged._replace(type=_nullif_type(reader, body, left, right))
     if kind != "AEXPR_OP":
         return merged._replace(type=_BOOL)
     if left is None:
@@ -236,6 +236,18 @@ def _fold(operator: str, left: Expr, right: Expr) -> str | None:
     if not isinstance(result, float) or not math.isfinite(result):
         return None
     return str(int(result)) if result.is_integer() else str(result)
+
+
+def _nullif_type(reader: Reader, body: Node, left: Expr | None, right: Expr) -> Name | None:
+    """NULLIF is of its first argument's type, after the conversion that the comparison asks for."""
+    types = reader.names.types
+    if left is None or types is None:
+        return None
+    schema, operator = operator_name(body.get("name", []))
+    found = reader.names.resolve_operator(schema, operator, left.type, right.type, prefix=False)
+    if len(found) != 1 or found[0].left is None:
+        return None
+    return types.result(found[0].left, (found[0].left, found[0].right), (left.type, right.type))
 
 
 def element_type(reader: Reader, type_: Name | None) -> Name | None:

@@ -97,7 +97,14 @@ class Names:
         overloads = [each for each in self.functions(schema, name) if _takes(each, len(given), variadic=variadic)]
         if self.types is None or not overloads:
             return tuple(overloads)
-        overloads.sort(key=lambda each: self.path.index(each.schema) if each.schema in self.path else 0)
+        # Of two that take the same arguments, the earlier schema's wins, then the one without VARIADIC or defaults.
+        overloads.sort(
+            key=lambda each: (
+                self.path.index(each.schema) if each.schema in self.path else 0,
+                each.variadic and not variadic,
+                len(each.args),
+            )
+        )
         types = self.types
 
         def wanted(function: Function) -> tuple[Name, ...]:
