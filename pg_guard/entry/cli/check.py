@@ -65,7 +65,7 @@ def check(
         sql, name = read_sql(file), "" if file == "-" else file
     elif sql == "-":
         sql = read_sql("-")
-    assert sql is not None  # noqa: S101 - exactly one of the two is given
+    assert sql is not None  # exactly one of the two is given
     decision = load_guard(policy_path, catalog_path, dsn).check(sql, principal=attributes)
     if output_format == "json":
         click.echo(json.render_decision(decision), nl=False)

@@ -22,7 +22,7 @@ __all__ = ["completion"]
 def completion(ctx: click.Context, shell: str) -> int:
     """Print the completion script for bash, zsh or fish."""
     shell_class = get_completion_class(shell)
-    assert shell_class is not None  # noqa: S101 - the choice above names what click has
+    assert shell_class is not None  # the choice above names what click has
     script = shell_class(ctx.find_root().command, {}, "pg-guard", "_PG_GUARD_COMPLETE").source()
     click.echo(script)
     return 0

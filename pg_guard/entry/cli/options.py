@@ -106,7 +106,7 @@ def load_catalog(catalog_path: str | None, dsn: str | None) -> Catalog | None:
 
     if catalog_path:
         return Catalog.from_json(catalog_path)
-    assert dsn is not None  # noqa: S101 - one of the two is given
+    assert dsn is not None  # one of the two is given
     return asyncio.run(Catalog.from_database(dsn))
 
 

@@ -17,6 +17,8 @@ from pg_guard.decision import Finding
 from pg_guard.sql.witness import split_statements
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pg_guard.report.excerpt import Source
 
 __all__ = ["Script", "read_script"]
@@ -24,6 +26,7 @@ __all__ = ["Script", "read_script"]
 # The scanner gives a character that makes no longer token as itself.
 _BACKSLASH: Final = ord("\\")
 _SEMICOLON: Final = ord(";")
+_COMMENTS: Final = frozenset({275, 276})  # SQL_COMMENT and C_COMMENT of libpg_query's tokens
 _COPY_DATA = re.compile(r"^[ \t]*copy\b[^;]*?\bfrom\s+stdin\b[^;]*;[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE)
 _END_OF_DATA = re.compile(r"^\\\.[ \t\r]*$", re.MULTILINE)
 _NOT_NEWLINE = re.compile(r"[^\n]")
@@ -61,8 +64,6 @@ def read_script(source: Source) -> Script:
     if broken is not None:
         # The splitter gave up: what stands before the statement with the open quote is split again, without it.
         offset, message = broken
-        before = split_statements(masked[:offset])
-        statements = before[:-1] if before and before[-1][1] == len(masked[:offset].rstrip()) else before
         findings.append(
             Finding(
                 "sql/syntax",
@@ -72,7 +73,30 @@ def read_script(source: Source) -> Script:
                 source.span(offset, _line_end(masked, offset)),
             )
         )
-    return Script(masked, tuple(statements), tuple(findings))
+        # The broken statement begins after the last semicolon.
+        masked_end = max((end for kind, _, end in _tokens(masked[:offset]) if kind == _SEMICOLON), default=0)
+        statements = split_statements(masked[:masked_end])
+    else:
+        masked_end = len(masked)
+    return Script(masked, tuple(_fill_gaps(masked, statements, masked_end)), tuple(findings))
+
+
+def _fill_gaps(text: str, statements: list[tuple[int, int]], end: int) -> Iterator[tuple[int, int]]:
+    """Add what the splitter passes over: it gives no statement for text without a keyword, as in ``foo bar;``."""
+    position = 0
+    for start, stop in (*statements, (end, end)):
+        gap = text[position:start]
+        if gap.strip(" \t\r\n;") and "\0" not in gap:
+            first = last = -1
+            for kind, token_start, token_end in (*_tokens(gap), (_SEMICOLON, len(gap), len(gap))):
+                if kind == _SEMICOLON and first >= 0:
+                    yield position + first, position + last
+                    first = -1
+                elif kind != _SEMICOLON and kind not in _COMMENTS:
+                    first, last = (token_start if first < 0 else first), token_end
+        if stop > start:
+            yield start, stop
+        position = stop
 
 
 def _mask(source: Source) -> tuple[str, list[Finding]]:
@@ -121,7 +145,7 @@ def _first_command(text: str, start: int, stop: int) -> int | None:
         limit = min(stop, _line_end(text, max(backslash, start + reach)))
         tokens = _tokens(text[start:limit])
         boundary = 0
-        for kind, offset in tokens:
+        for kind, offset, _ in tokens:
             if kind == _BACKSLASH:
                 return start + offset
             if kind == _SEMICOLON:
@@ -134,8 +158,8 @@ def _first_command(text: str, start: int, stop: int) -> int | None:
     return None
 
 
-def _tokens(text: str) -> list[tuple[int, int]]:
-    """Kind and character offset of each token, up to where the scanner stops.
+def _tokens(text: str) -> list[tuple[int, int, int]]:
+    """Kind, start and end (in characters) of each token, up to where the scanner stops.
 
     Everything before an open quote is read rightly, and the quote may be a meta-command's own (``\\echo don't``).
     """
@@ -147,9 +171,16 @@ def _tokens(text: str) -> list[tuple[int, int]]:
     data = text.encode("utf-8", "replace")
     tokens = scan(data.decode()).tokens
     if len(data) == len(text):
-        return [(token.token, token.start) for token in tokens]
-    marks = [token for token in tokens if token.token in (_BACKSLASH, _SEMICOLON)]
-    return [(token.token, len(data[: token.start].decode("utf-8", "ignore"))) for token in marks]
+        return [(token.token, token.start, token.end) for token in tokens]
+    # Tokens come in order, so each piece between two of them is decoded once.
+    places = []
+    last_byte = last_character = 0
+    for token in tokens:
+        start = last_character + len(data[last_byte : token.start].decode("utf-8", "ignore"))
+        end = start + len(data[token.start : token.end].decode("utf-8", "ignore"))
+        places.append((token.token, start, end))
+        last_byte, last_character = token.end, end
+    return places
 
 
 def _scan_error(text: str) -> tuple[int, str] | None:
