@@ -1,8 +1,9 @@
 """Do both readings see the same? In: names and kinds from each. Out: the differences, as findings.
 
-PostgreSQL's grammar decides what a statement means; sqlglot is the independent witness. Where they see other relations,
-other columns or other kinds of statements, one of them was misled, and the text is refused: an attacker who finds a way
-to mislead one of the two gains nothing.
+PostgreSQL's grammar decides what a statement means; sqlglot is the independent witness. Where they see other relations or
+other kinds of statements, one of them was misled, and the text is refused: an attacker who finds a way to mislead one of
+the two gains nothing. What misleads is lexical (quotes, escapes, comments), while sqlglot's grammar has honest gaps: where
+it does not know a construct, or takes a word for a column, the two scanners are compared token by token instead.
 """
 
 from __future__ import annotations
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from pg_guard.sql.text import SqlText
 
 __all__ = ["differences", "lexical_differences"]
-
-# sqlglot writes these words as columns where PostgreSQL's grammar has keywords or functions without parentheses.
-_KEYWORDS = frozenset({"*"})
 
 
 def differences(
@@ -56,12 +54,11 @@ def differences(
         found.append(_finding("relations", names))
     theirs = {name for name in witness.columns if not name.startswith(".")}
     theirs_fields = {name[1:] for name in witness.columns if name.startswith(".")}
-    # Words of PostgreSQL's grammar that sqlglot does not know (NFC NORMALIZED) are columns to it: those change nothing
-    # where both scanners see the same words, and no column that PostgreSQL reads may be missing.
-    extra = theirs - columns - fields - _KEYWORDS
-    missing = columns - theirs - theirs_fields - _KEYWORDS
-    if missing or (extra and (lexical := lexical_differences(sql, tokens))):
-        found.append(_finding("columns", sorted(extra | missing)) if missing else lexical[0])
+    # sqlglot's grammar takes some words for columns (NFC NORMALIZED) and some columns for words (module -> 'a'). Where
+    # both scanners see the same tokens, PostgreSQL's grammar is right about them by definition.
+    differing = (theirs - columns - fields) | (columns - theirs - theirs_fields)
+    if differing - {"*"} and (lexical := lexical_differences(sql, tokens)):
+        found += [_finding("columns", sorted(differing)), *lexical]
     if kinds - {"explain", "show"} != witness.kinds:
         found.append(_finding("kinds of statements", sorted((kinds - {"explain", "show"}) ^ witness.kinds)))
     return found
