@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pg_guard.catalog.model import Name
-from pg_guard.facts import expressions
+from pg_guard.facts import expressions, references
 from pg_guard.facts.model import FunctionUse, RelationUse, Use
 from pg_guard.facts.names import PG, UNKNOWN, declared_arguments
 from pg_guard.facts.scopes import Expr, Scope
@@ -74,6 +74,8 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         return Expr()
     schema, name = (names[0] if len(names) == 2 else None), names[-1]
     raw_args = body.get("args", [])
+    if schema is None and len(raw_args) == 1 and (field := _functional_notation(reader, name, raw_args[0], scope, use)):
+        return field
     args = expressions.read_all(reader, raw_args, scope, use)
     order = expressions.read_all(reader, body.get("agg_order"), scope, "order")
     if body.get("agg_within_group"):
@@ -84,20 +86,6 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     named = tuple(arg.get("NamedArgExpr", {}).get("name") for arg in raw_args)
     named = named if any(named) else ()
     is_syntax = body.get("funcformat") == "COERCE_SQL_SYNTAX"
-    plain = not (order or body.get("agg_star") or body.get("agg_distinct") or "over" in body)
-    if (
-        plain
-        and schema is None
-        and len(args) == 1
-        and args[0].row is not None
-        and not reader.names.functions(None, name)
-    ):
-        # Functional notation: `name(alias)` is alias.name when no such function exists.
-        row = args[0].row
-        if row.columns is None or row.column(name) is not None:
-            found = reader.qualified_column(row, name, use, location)
-            if found is not None and row.columns is not None:
-                return found
     variadic = bool(body.get("func_variadic"))
     call = reader.use_function(
         schema, name, "syntax" if is_syntax else "call", location, args, named=named, variadic=variadic
@@ -117,6 +105,19 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         set_returning=any(arg.set_returning for arg in args) or any(each.returns_set for each in call.candidates),
         aggregate=any(arg.aggregate for arg in args) or (aggregate and "over" not in body),
     )
+
+
+def _functional_notation(reader: Reader, name: str, arg: Node, scope: Scope, use: Use) -> Expr | None:
+    """``name(alias)`` is alias.name where no such function takes the row and the row has such a column."""
+    source = references.row_named(reader, arg, scope)
+    if source is None or source.columns is None or source.column(name) is None:
+        return None
+    if reader.names.fitting_functions(None, name, (source.row_type,)):
+        return None
+    reference = arg["ColumnRef"]
+    if reader.fixed_location is None:
+        reader.facts.raw_columns.append(references.field_names(reference["fields"]))
+    return reader.qualified_column(source, name, use, reference.get("location", -1))
 
 
 def _result_type(reader: Reader, call: FunctionUse, args: tuple[Expr, ...], *, variadic: bool) -> Name | None:

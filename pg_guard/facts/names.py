@@ -89,7 +89,13 @@ class Names:
             given: Types of the arguments; None where one is not known.
             variadic: The call is written with VARIADIC, so its last argument is the array itself.
         """
-        return self._resolve_function(schema, name, given, variadic)
+        return self._resolve_function(schema, name, given, variadic) or tuple(
+            each for each in self.functions(schema, name) if _takes(each, len(given), variadic=variadic)
+        )
+
+    def fitting_functions(self, schema: str | None, name: str, given: tuple[Name | None, ...]) -> tuple[Function, ...]:
+        """The same, but none when none fits."""
+        return self._resolve_function(schema, name, given, False)
 
     def _find_function(
         self, schema: str | None, name: str, given: tuple[Name | None, ...], variadic: bool
@@ -110,7 +116,7 @@ class Names:
         def wanted(function: Function) -> tuple[Name, ...]:
             return declared_arguments(types, function, len(given), variadic=variadic)
 
-        return tuple(types.select(overloads, wanted, given)) or tuple(overloads)
+        return tuple(types.select(overloads, wanted, given))
 
     def named_overloads(
         self, overloads: tuple[Function, ...], given: tuple[Name | None, ...], named: tuple[str | None, ...]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
 
-__all__ = ["field_names", "find_qualifier", "read_column", "read_indirection"]
+__all__ = ["field_names", "find_qualifier", "read_column", "read_indirection", "row_named"]
 
 
 def field_names(fields: list[Node]) -> tuple[str, ...]:
@@ -59,15 +59,20 @@ def read_column(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         # `column.field` of a composite column is written `(column).field`, so nothing else can be meant.
         return Expr()
     if parts[-1] == "*":
-        return Expr(_row_type(source), reader.use_row(source, use, location, star=True), row=source)
+        return Expr(source.row_type, reader.use_row(source, use, location, star=True), row=source)
     return read_field(reader, source, parts[-1], use, location)
 
 
 def _read_bare(reader: Reader, scope: Scope, name: str, use: Use, location: int) -> Expr:
-    if found := reader.find_column(scope, name, use, location):
+    found = reader.find_column(scope, name, use, location)
+    if found is not None and found.direct is not None and found.direct.source.columns is not None:
         return found
     if source := scope.source(name):
-        return _whole_row(reader, source, use, location)
+        # Where the columns of a source are unknown, the name may be one of them or a whole row: both count.
+        row = whole_row(reader, source, use, location)
+        return row if found is None else Expr(None, (*found.items, *row.items), row=source)
+    if found is not None:
+        return found
     reader.note(
         "sql/unknown-name",
         f'There is no column "{name}" in scope.',
@@ -77,16 +82,12 @@ def _read_bare(reader: Reader, scope: Scope, name: str, use: Use, location: int)
     return Expr()
 
 
-def _whole_row(reader: Reader, source: Source, use: Use, location: int) -> Expr:
+def whole_row(reader: Reader, source: Source, use: Use, location: int) -> Expr:
     # A function's scalar result is a row of one column of the same name; its row is that column.
     items = reader.use_row(source, use, location)
-    if source.kind == "function" and source.columns is not None and len(source.columns) == 1:
+    if source.columns is not None and len(source.columns) == 1 and source.row_type == source.columns[0].type:
         return Expr(source.columns[0].type, items, source.columns[0], probe=source.columns[0], row=source)
-    return Expr(_row_type(source), items, row=source)
-
-
-def _row_type(source: Source) -> Name | None:
-    return source.relation.key if source.relation is not None else None
+    return Expr(source.row_type, items, row=source)
 
 
 def read_field(reader: Reader, source: Source, name: str, use: Use, location: int) -> Expr:
@@ -94,7 +95,7 @@ def read_field(reader: Reader, source: Source, name: str, use: Use, location: in
     if found := reader.qualified_column(source, name, use, location):
         return found
     if reader.names.functions(None, name):
-        row = _whole_row(reader, source, use, location)
+        row = whole_row(reader, source, use, location)
         reader.use_function(None, name, "attribute", location, (row,))
         return Expr(None, row.items)
     reader.note(
@@ -115,7 +116,7 @@ def read_indirection(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr
     reader.facts.raw_fields.extend(step["String"]["sval"] for step in steps if "String" in step)
     arg = body.get("arg") or {}
     # `(alias).field` names one column, not the whole row.
-    if steps and "String" in steps[0] and (source := _row_named(reader, arg, scope)):
+    if steps and "String" in steps[0] and (source := row_named(reader, arg, scope)):
         reference = arg["ColumnRef"]
         reader.facts.raw_columns.append(field_names(reference["fields"]))
         value = read_field(reader, source, steps[0]["String"]["sval"], use, reference.get("location", -1))
@@ -133,7 +134,7 @@ def read_indirection(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr
     return value
 
 
-def _row_named(reader: Reader, arg: Node, scope: Scope) -> Source | None:
+def row_named(reader: Reader, arg: Node, scope: Scope) -> Source | None:
     """The source whose whole row `arg` is, when it is a bare alias and no column."""
     if "ColumnRef" not in arg:
         return None

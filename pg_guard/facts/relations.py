@@ -111,14 +111,14 @@ def _read_relation(reader: Reader, body: Node, scope: Scope, level: Level) -> So
     source.via = reader.via
     if catalog is None:
         names = reader.names.written(schema, name)
-        source.columns, source.relation_names = None, names
+        source.columns, source.relation_names, source.row_type = None, names, None
         use = RelationUse(names, "table", True, name, reader.at(location), reader.via)
     else:
         relation = reader.names.relation(schema, name)
         if relation is None:
             use = RelationUse(reader.names.written(schema, name), "table", False, name, reader.at(location), reader.via)
             reader.facts.relations.append(use)
-            source.columns = None
+            source.columns = source.row_type = None
             return rename(reader, source, body)
         use = _bind(reader, source, relation, location, only=not body.get("inh", False))
     reader.facts.relations.append(use)
@@ -130,6 +130,7 @@ def _bind(reader: Reader, source: Source, relation: Relation, location: int, *, 
     """Give a source the columns of a stored relation and record what else its scan reads."""
     key = relation.key
     source.relation = relation
+    source.row_type = key
     source.schema = relation.schema
     place = reader.at(location)
     use = RelationUse((key,), relation.kind, True, source.alias, place, reader.via)

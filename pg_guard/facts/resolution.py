@@ -13,18 +13,18 @@ from typing import TypeVar
 
 from pg_guard.catalog.model import Catalog, Name, Type
 
-__all__ = ["PG", "UNKNOWN", "Types"]
+__all__ = ["PG", "POLYMORPHIC", "RECORD", "UNKNOWN", "Types"]
 
 PG = "pg_catalog"
 UNKNOWN = Name(PG, "unknown")
-_RECORD = Name(PG, "record")
+RECORD = Name(PG, "record")
 _TEXT = Name(PG, "text")
 _ANY_ELEMENT = frozenset({"anyelement", "anynonarray", "anyenum"})
 _ANY_COMPATIBLE = frozenset({"anycompatible", "anycompatiblenonarray"})
 _ANY_ARRAY = frozenset({"anyarray", "anycompatiblearray"})
 _ANY_RANGE = frozenset({"anyrange", "anycompatiblerange"})
 _ANY_MULTIRANGE = frozenset({"anymultirange", "anycompatiblemultirange"})
-_POLYMORPHIC = _ANY_ELEMENT | _ANY_COMPATIBLE | _ANY_ARRAY | _ANY_RANGE | _ANY_MULTIRANGE
+POLYMORPHIC = _ANY_ELEMENT | _ANY_COMPATIBLE | _ANY_ARRAY | _ANY_RANGE | _ANY_MULTIRANGE
 
 T = TypeVar("T")
 Given = Sequence[Name | None]
@@ -94,11 +94,11 @@ class Types:
             if wanted.name in _ANY_MULTIRANGE:
                 return self._kind(given) == "multirange"
             if wanted.name == "record":
-                return self._kind(given) == "composite" or given == _RECORD
+                return self._kind(given) == "composite" or given == RECORD
         given_base, wanted_base = self.base(given), self.base(wanted)
         if given_base == wanted_base or (given_base, wanted_base) in self._implicit:
             return True
-        if given_base == _RECORD and self._kind(wanted) == "composite":
+        if given_base == RECORD and self._kind(wanted) == "composite":
             return True
         if source.kind == "composite" and target.kind == "composite":
             return self._inherits(source, target)
@@ -227,12 +227,12 @@ class Types:
 
     def result(self, declared: Name, wanted: Sequence[Name], given: Given) -> Name | None:
         """The type of a call's result: polymorphic results follow the arguments; None when it cannot be told."""
-        if declared.schema != PG or declared.name not in _POLYMORPHIC:
-            return None if declared == _RECORD else declared
+        if declared.schema != PG or declared.name not in POLYMORPHIC:
+            return None if declared == RECORD else declared
         elements: list[Name | None] = []
         compatible = "compatible" in declared.name
         for one, other in zip(wanted, given, strict=False):
-            if one.schema != PG or one.name not in _POLYMORPHIC or ("compatible" in one.name) != compatible:
+            if one.schema != PG or one.name not in POLYMORPHIC or ("compatible" in one.name) != compatible:
                 continue
             if one.name == declared.name and one.name in _ANY_RANGE | _ANY_MULTIRANGE:
                 return self.base(other) if other is not None else None
@@ -262,7 +262,8 @@ class Types:
         if not known:
             return _TEXT
         if len(set(known)) == 1:
-            return known[0]
+            # A domain survives only where every part is of it; next to an untyped literal it gives way to its base.
+            return known[0] if len(known) == len(given) else self.base(known[0])
         chosen = self.base(known[0])
         for name in known[1:]:
             other = self.base(name)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from pg_guard.facts.resolution import RECORD
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -74,7 +76,7 @@ class Source:
     """A range-table entry.
 
     `columns` is None when they are unknown: for a stored relation without a catalog (`relation_names` is set then), or
-    for a function whose result shape is unknown.
+    for a function whose result shape is unknown. `row_type` is the type of its whole row.
     """
 
     __slots__ = (
@@ -87,6 +89,7 @@ class Source:
         "query",
         "relation",
         "relation_names",
+        "row_type",
         "schema",
         "via",
     )
@@ -97,6 +100,7 @@ class Source:
         self.schema: str | None = None
         self.columns: list[SourceColumn] | None = []
         self.relation: Relation | None = None
+        self.row_type: Name | None = RECORD
         self.relation_names: tuple[Name, ...] = ()
         self.level: Level | None = None
         self.query: Query | None = None

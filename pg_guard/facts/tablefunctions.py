@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from pg_guard.catalog.model import Name
 from pg_guard.facts import expressions
-from pg_guard.facts.names import PG
-from pg_guard.facts.scopes import Expr, Scope, Source, SourceColumn
+from pg_guard.facts.resolution import PG, POLYMORPHIC, RECORD
+from pg_guard.facts.scopes import Scope, Source, SourceColumn
 
 if TYPE_CHECKING:
-    from pg_guard.catalog.model import Relation
+    from pg_guard.catalog.model import Function, Relation
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
 
@@ -41,34 +41,51 @@ def read(reader: Reader, node: Node, scope: Scope) -> Source | None:
     return None
 
 
-def _source(reader: Reader, body: Node, columns: Columns, default: str) -> Source:
+def _source(reader: Reader, body: Node, columns: Columns, default: str, row_type: Name | None = RECORD) -> Source:
     from pg_guard.facts.relations import rename
 
     source = Source("function", (body.get("alias") or {}).get("aliasname", default))
     source.columns = None if columns is None else [SourceColumn(source, name, type_, ()) for name, type_ in columns]
+    source.row_type = row_type
     return rename(reader, source, body)
 
 
 def _read_functions(reader: Reader, body: Node, scope: Scope) -> Source:
     columns: Columns = []
-    name = ""
-    functions = body.get("functions", [])
-    for entry in functions:
-        call, *definitions = entry["List"]["items"]
+    entries = [part for entry in body.get("functions", ()) for part in _split(entry)]
+    name = _function_name(entries[0][0]) if entries else ""
+    alias = (body.get("alias") or {}).get("aliasname") if len(entries) == 1 else None
+    row_type: Name | None = RECORD
+    for call, definitions in entries:
         before = len(reader.facts.functions)
         value = expressions.read(reader, call, scope, "from")
-        name = name or _function_name(call)
         defined = [part for each in definitions if each for part in each.get("List", {}).get("items", [])]
-        defined += body.get("coldeflist", []) if len(functions) == 1 else []
+        defined += body.get("coldeflist", []) if len(entries) == 1 else []
         if defined:
             shape: Columns = [_read_definition(reader, each["ColumnDef"]) for each in defined]
         else:
-            args = call.get("FuncCall", {}).get("args", [])
-            shape = _shape(reader, before, call, value, args, scope, (body.get("alias") or {}).get("aliasname"))
+            uses = [use for use in reader.facts.functions[before:] if use.name == _function_name(call)]
+            candidates = uses[-1].candidates if uses else ()
+            shape = _shape(reader, candidates, value.type, alias or _function_name(call), alias)
+            if len(entries) == 1 and not body.get("ordinality"):
+                # A function that is declared to return record or several columns has rows of no named type.
+                several = shape is None or len(shape) > 1
+                row_type = RECORD if several and value.type is None else value.type
         columns = None if columns is None or shape is None else columns + shape
     if columns is not None and body.get("ordinality"):
         columns = [*columns, ("ordinality", Name(PG, "int8"))]
-    return _source(reader, body, columns, name)
+    return _source(reader, body, columns, name, row_type)
+
+
+def _split(entry: Node) -> list[tuple[Node, list[Node]]]:
+    """``unnest(a, b)`` in FROM stands for ROWS FROM (unnest(a), unnest(b)), as in transformRangeFunction."""
+    call, *definitions = entry["List"]["items"]
+    body = call.get("FuncCall", {})
+    args = body.get("args", [])
+    plain = not (body.get("agg_order") or body.get("agg_distinct") or body.get("func_variadic") or "over" in body)
+    if len(args) > 1 and plain and [part["String"]["sval"] for part in body["funcname"]] == ["unnest"]:
+        return [({"FuncCall": body | {"args": [arg]}}, definitions) for arg in args]
+    return [(call, definitions)]
 
 
 def _function_name(call: Node) -> str:
@@ -84,60 +101,42 @@ def _read_definition(reader: Reader, body: Node) -> tuple[str, Name | None]:
 
 
 def _shape(
-    reader: Reader, before: int, call: Node, value: Expr, args: list[Node], scope: Scope, alias: str | None
+    reader: Reader, candidates: tuple[Function, ...], result: Name | None, name: str, alias: str | None
 ) -> Columns:
-    """The columns of a function's result; None when its shape is not known."""
-    uses = [use for use in reader.facts.functions[before:] if use.name == _function_name(call)]
-    candidates = uses[-1].candidates if uses else ()
-    name = alias or _function_name(call)
+    """The columns of a function's result; None when its shape is not known.
+
+    Args:
+        candidates: Overloads that the call may reach.
+        result: The type of the call, where it can be told.
+        name: What a single column is called that has no name of its own.
+    """
     if not candidates:
-        return [(name, value.type)] if reader.names.catalog is not None or "FuncCall" not in call else None
+        return [(name, result)] if reader.names.catalog is not None else None
     outputs = {each.outputs for each in candidates}
     if len(outputs) > 1:
         return None
     if declared := next(iter(outputs)):
-        # A single OUT parameter of a scalar function does not name the column when the call has an alias.
-        if len(declared) == 1 and candidates[0].result.name != "record":
-            return [(alias or declared[0][0] or name, declared[0][1])]
-        return [(each, type_) for each, type_ in declared]
-    result = candidates[0].result if len({each.result for each in candidates}) == 1 else None
-    if (
-        result is not None
-        and result.schema == PG
-        and result.name in ("anyelement", "anycompatible", "record", "anyarray")
-    ):
-        if not args or result.name == "anyarray":
-            return None if result.name == "record" else [(name, None)]
-        given = _argument_type(reader, args[0], value)
-        if given is None:
-            return None
-        result = given
-        if candidates[0].name == "unnest":
-            catalog = reader.names.catalog
-            array = catalog.type_index.get(given) if catalog else None
-            result = array.element if array is not None else None
-            if result is None:
-                return None
+        # The name of a single OUT parameter comes before the alias, as in chooseScalarFunctionAlias.
+        return [
+            (each or alias or f"column{number}", None if _polymorphic(type_) else type_)
+            for number, (each, type_) in enumerate(declared, 1)
+        ]
+    if result is None:
+        # A composite type may stand behind what is not known; a number does not turn into columns.
+        scalar = all(_is_scalar(reader, each.result) for each in candidates)
+        return [(name, None)] if scalar else None
     relation = _relation(reader, result)
     if relation is not None:
         return [(column.name, column.type) for column in relation.columns]
     return [(name, result)]
 
 
-def _argument_type(reader: Reader, arg: Node, value: Expr) -> Name | None:
-    """The type of a polymorphic function's first argument, where it is plain to see."""
-    if "TypeCast" in arg:
-        names = [part["String"]["sval"] for part in arg["TypeCast"]["typeName"].get("names", ())]
-        found = reader.names.type(names[-2] if len(names) > 1 else None, names[-1]) if names else None
-        key = found.key if found else None
-        return Name(key.schema, f"_{key.name}") if key and arg["TypeCast"]["typeName"].get("arrayBounds") else key
-    if "ColumnRef" in arg and len(value.items) == 1:
-        return value.items[0].type
-    if "A_ArrayExpr" in arg:
-        elements = arg["A_ArrayExpr"].get("elements", [])
-        if elements and "A_Const" in elements[0]:
-            return Name(PG, "_int4" if "ival" in elements[0]["A_Const"] else "_text")
-    return None
+def _polymorphic(type_: Name) -> bool:
+    return type_.schema == PG and type_.name in POLYMORPHIC
+
+
+def _is_scalar(reader: Reader, type_: Name) -> bool:
+    return type_ != RECORD and not _polymorphic(type_) and _relation(reader, type_) is None
 
 
 def _relation(reader: Reader, type_: Name | None) -> Relation | None:

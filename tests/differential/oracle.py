@@ -52,6 +52,7 @@ _FUNCTION = re.compile(
     r"|:(?:opfuncid|startInRangeFunc|endInRangeFunc|tsmhandler) (\d+)|:(?:aggfnoid|winfnoid) (\d+)"
 )
 _OPERATOR = re.compile(r":(?:eqop|sortop) (\d+)|:opnos \(o([ \d]*)\)")
+_WHOLE_ROW = re.compile(r"\{VAR :varno -?\d+ :varattno 0 :vartype (\d+)")
 _TYPE = re.compile(r":(?:consttype|resulttype) (\d+)")
 
 
@@ -91,6 +92,7 @@ class Oracle:
         self._functions: dict[int, tuple[Name, tuple[Name, ...]]] = {}
         self._operators: dict[int, int] = {}
         self._types: dict[int, Name] = {}
+        self._rows: dict[int, int] = {}
 
     async def start(self) -> None:
         """Read the names of everything, and set the connection up."""
@@ -100,8 +102,10 @@ class Oracle:
             self._relations[row["oid"]] = Name(row["nspname"], row["relname"])
         for row in await fetch("SELECT attrelid, attnum, attname FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped"):
             self._columns.setdefault(row["attrelid"], {})[row["attnum"]] = row["attname"]
-        for row in await fetch(f"SELECT t.oid, nspname, typname FROM pg_type AS t {schema} typnamespace"):
+        for row in await fetch(f"SELECT t.oid, nspname, typname, typrelid FROM pg_type AS t {schema} typnamespace"):
             self._types[row["oid"]] = Name(row["nspname"], row["typname"])
+            if row["typrelid"]:
+                self._rows[row["oid"]] = row["typrelid"]
         arguments = "proargtypes::oid[] AS args"
         for row in await fetch(f"SELECT p.oid, nspname, proname, {arguments} FROM pg_proc AS p {schema} pronamespace"):
             args = tuple(self._types[oid] for oid in row["args"])
@@ -119,7 +123,9 @@ class Oracle:
         ]
 
     def _read(self, tree: str, recorded: str) -> Resolved:
-        reads = tree_reads(tree)
+        # `(t).c` needs the privilege to read all of t, but reads one column: whole rows are counted by their own nodes.
+        reads = {read for read in tree_reads(tree) if read[1] != WHOLE}
+        reads |= {(self._rows[oid], WHOLE) for oid in map(int, _WHOLE_ROW.findall(tree)) if oid in self._rows}
         for entry in recorded.split():
             relation, _, number = entry.partition(".")
             reads.add((int(relation), int(number)))
