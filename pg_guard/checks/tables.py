@@ -94,6 +94,17 @@ class TableCheck:
                     use.location,
                 )
 
+        for type_use in subject.facts.types:
+            # A type of a hidden schema tells its labels and fields; pg_catalog's are judged by what their input does.
+            if type_use.name.schema != "pg_catalog" and self.access.denied(type_use.name):
+                yield subject.finding(
+                    "tables/denied",
+                    "high",
+                    f'The policy does not permit using the type "{type_use.name}".',
+                    "Leave the cast out.",
+                    type_use.location,
+                )
+
     @staticmethod
     def _system(name: Name) -> bool:
         return name.schema in SYSTEM_SCHEMAS or name.schema.startswith("pg_toast")

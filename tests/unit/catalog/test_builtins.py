@@ -23,7 +23,6 @@ HONEST: list[str] = BY_HAND["honest"].split()
 REVIEWED_VOLATILE = {
     *("random", "random_normal", "array_sample", "array_shuffle", "gen_random_uuid", "uuidv4", "uuidv7"),  # random
     *("bernoulli", "system"),  # TABLESAMPLE; cannot be called
-    "setseed",  # the random numbers of this session only
     *("clock_timestamp", "timeofday"),  # the time
     "current_query",  # the statement itself
     "pg_is_in_recovery",  # one bit on the server
