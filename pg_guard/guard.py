@@ -138,6 +138,11 @@ class Guard:
             timings_us={"total": elapsed_us},
         )
 
+    @property
+    def search_path(self) -> tuple[str, ...]:
+        """The search_path under which names were resolved; statements must run under the same."""
+        return self._program.names.search_path
+
     # -- what a client may be shown ------------------------------------------------------------------------------------
 
     def visible_relations(self) -> tuple[Relation, ...]:
