@@ -14,6 +14,7 @@ from pg_guard.catalog.model import (
     Catalog,
     Column,
     ColumnDependency,
+    Comparison,
     ForeignKey,
     Function,
     Name,
@@ -70,6 +71,8 @@ _CAST_CONTEXTS: dict[str, Literal["implicit", "assignment", "explicit"]] = {
     "a": "assignment",
     "e": "explicit",
 }
+# FirstNormalObjectId: what has a smaller oid was made by initdb.
+_FIRST_USER_OID = 16384
 _CAST_METHODS: dict[str, Literal["function", "inout", "binary"]] = {"f": "function", "i": "inout", "b": "binary"}
 
 
@@ -95,6 +98,7 @@ def assemble(tables: Tables) -> Catalog:
         types=_types(tables, names),
         operators=_operators(tables, names),
         casts=_casts(tables, names),
+        comparisons=_comparisons(tables, names),
         extensions=tuple(sorted((row["name"], row["version"]) for row in tables["extensions"])),
         settings=tuple(sorted((name, value) for name, value in settings.items() if value is not None)),
     )
@@ -248,6 +252,11 @@ def _functions(tables: Tables, names: _Names) -> tuple[Function, ...]:
             definition=row["definition"] or "",
             support=tuple(dict.fromkeys(names.function(oid) for oid in support.get(row["oid"], ()) if oid)),
             extension=names.members.get(("pg_proc", row["oid"]), ""),
+            planted=(
+                row["oid"] >= _FIRST_USER_OID
+                and ("pg_proc", row["oid"]) not in names.members
+                and names.functions[row["oid"]].schema in ("pg_catalog", "information_schema")
+            ),
         )
 
     return tuple(
@@ -320,3 +329,10 @@ def _casts(tables: Tables, names: _Names) -> tuple[Cast, ...]:
         for row in tables["casts"]
     )
     return tuple(sorted(found, key=lambda cast: (cast.source, cast.target)))
+
+
+def _comparisons(tables: Tables, names: _Names) -> tuple[Comparison, ...]:
+    called: dict[Name, set[Name]] = defaultdict(set)
+    for row in tables["comparisons"]:
+        called[names.type(row["type"])].add(names.function(row["function"]))
+    return tuple(Comparison(type_, tuple(sorted(functions))) for type_, functions in sorted(called.items()))

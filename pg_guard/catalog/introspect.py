@@ -105,6 +105,7 @@ async def _tables(connection: asyncpg.Connection[Any], timeout: float) -> dict[s
         "types",
         "operators",
         "casts",
+        "comparisons",
         "extensions",
         "members",
     ):

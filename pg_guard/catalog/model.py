@@ -19,6 +19,7 @@ __all__ = [
     "Catalog",
     "Column",
     "ColumnDependency",
+    "Comparison",
     "ForeignKey",
     "Function",
     "Name",
@@ -125,6 +126,7 @@ class Function:
         definition: The body of an SQL-standard function (RETURN, BEGIN ATOMIC), names qualified as in a view; else ''.
         support: For an aggregate, the functions that it is made of.
         extension: Name of the extension that owns it, or ''.
+        planted: True when somebody put it into pg_catalog or information_schema, whose functions are PostgreSQL's own.
     """
 
     schema: str
@@ -146,6 +148,7 @@ class Function:
     definition: str = ""
     support: tuple[Name, ...] = ()
     extension: str = ""
+    planted: bool = False
 
     @property
     def key(self) -> Name:
@@ -205,6 +208,18 @@ class Cast:
     method: Literal["function", "inout", "binary"] = "function"
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What sorting, grouping and hashing values of a type call, as far as it is not PostgreSQL's own.
+
+    The functions are those of the default btree and hash operator classes; for a range type those of its subtype's
+    class, and its canonical and difference functions.
+    """
+
+    type: Name
+    functions: tuple[Name, ...]
+
+
 @dataclass(frozen=True)
 class Catalog:
     """A database's names, immutable; every index is built at most once.
@@ -222,6 +237,7 @@ class Catalog:
     types: tuple[Type, ...] = ()
     operators: tuple[Operator, ...] = ()
     casts: tuple[Cast, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     extensions: tuple[tuple[str, str], ...] = ()
     settings: tuple[tuple[str, str], ...] = field(default=())
 
@@ -283,6 +299,16 @@ class Catalog:
         for operator in self.operators:
             index.setdefault(operator.name, []).append(operator)
         return {name: tuple(candidates) for name, candidates in index.items()}
+
+    @cached_property
+    def comparison_index(self) -> dict[Name, tuple[Name, ...]]:
+        """What comparing two values calls, by type."""
+        return {comparison.type: comparison.functions for comparison in self.comparisons}
+
+    @cached_property
+    def planted(self) -> frozenset[Name]:
+        """Names of functions in pg_catalog that PostgreSQL did not bring; an overload of its own may share one."""
+        return frozenset(function.key for function in self.functions if function.planted)
 
     @cached_property
     def children_index(self) -> dict[Name, tuple[Name, ...]]:

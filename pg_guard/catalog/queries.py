@@ -11,6 +11,7 @@ __all__ = [
     "AGGREGATES",
     "CASTS",
     "COLUMNS",
+    "COMPARISONS",
     "DATABASE",
     "EXTENSIONS",
     "FOREIGN_KEYS",
@@ -174,6 +175,30 @@ CASTS = """
 SELECT castsource AS source, casttarget AS target, castfunc AS function, castcontext::text AS context,
        castmethod::text AS method
 FROM pg_catalog.pg_cast
+"""
+
+# 16384 is FirstNormalObjectId: what has a smaller oid was made by initdb. A family's members may belong to the opclass
+# or lie loose in it; all of them count. Their order is that of their oids, which `assemble` undoes.
+COMPARISONS = """
+WITH classes AS (
+  SELECT c.opcintype AS type, c.opcfamily AS family, c.opcintype AS input
+  FROM pg_catalog.pg_opclass AS c JOIN pg_catalog.pg_am AS a ON a.oid = c.opcmethod
+  WHERE c.opcdefault AND a.amname IN ('btree', 'hash')
+  UNION ALL
+  SELECT r.rngtypid, c.opcfamily, c.opcintype
+  FROM pg_catalog.pg_range AS r JOIN pg_catalog.pg_opclass AS c ON c.oid = r.rngsubopc
+), called AS (
+  SELECT k.type, p.amproc::oid AS function
+  FROM classes AS k JOIN pg_catalog.pg_amproc AS p ON p.amprocfamily = k.family AND p.amproclefttype = k.input
+  UNION
+  SELECT k.type, o.oprcode::oid
+  FROM classes AS k JOIN pg_catalog.pg_amop AS m ON m.amopfamily = k.family AND m.amoplefttype = k.input
+  JOIN pg_catalog.pg_operator AS o ON o.oid = m.amopopr
+  UNION
+  SELECT r.rngtypid, f.function::oid
+  FROM pg_catalog.pg_range AS r, LATERAL (VALUES (r.rngcanonical), (r.rngsubdiff)) AS f (function)
+)
+SELECT type, function FROM called WHERE function >= 16384::oid
 """
 
 EXTENSIONS = "SELECT extname::text AS name, extversion AS version FROM pg_catalog.pg_extension"

@@ -10,13 +10,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pg_guard.catalog.model import Name
-from pg_guard.facts import expressions, references
-from pg_guard.facts.model import FunctionUse, RelationUse, Use
+from pg_guard.facts import expressions, implicit, references
+from pg_guard.facts.model import FunctionUse, Use
 from pg_guard.facts.names import PG, UNKNOWN, declared_arguments
+from pg_guard.facts.resolution import POLYMORPHIC, RECORD
 from pg_guard.facts.scopes import Expr, Scope
 
 if TYPE_CHECKING:
-    from pg_guard.catalog.model import Type
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
 
@@ -26,8 +26,8 @@ __all__ = [
     "read_call",
     "read_operator",
     "read_window",
+    "result_type",
     "use_operator",
-    "use_type",
 ]
 
 # SQLValueFunction operations: the function that answers the same, and the type.
@@ -83,6 +83,8 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     expressions.read(reader, body.get("agg_filter"), scope, "filter")
     if "over" in body:
         read_window(reader, body["over"], scope)
+    # WITHIN GROUP hands its order to the aggregate, which sorts by it.
+    implicit.use_comparison(reader, (*order, *(args if body.get("agg_distinct") else ())), location)
     named = tuple(arg.get("NamedArgExpr", {}).get("name") for arg in raw_args)
     named = named if any(named) else ()
     is_syntax = body.get("funcformat") == "COERCE_SQL_SYNTAX"
@@ -99,7 +101,7 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     varying = [arg for arg in args if not arg.constant]
     probe = varying[0].probe if len(varying) == 1 and name in _FOLLOWING else None
     return Expr(
-        _result_type(reader, call, args, variadic=variadic),
+        result_type(reader, call, args, variadic=variadic),
         tuple(item for arg in args for item in arg.items),
         probe=probe,
         set_returning=any(arg.set_returning for arg in args) or any(each.returns_set for each in call.candidates),
@@ -120,7 +122,7 @@ def _functional_notation(reader: Reader, name: str, arg: Node, scope: Scope, use
     return reader.qualified_column(source, name, use, reference.get("location", -1))
 
 
-def _result_type(reader: Reader, call: FunctionUse, args: tuple[Expr, ...], *, variadic: bool) -> Name | None:
+def result_type(reader: Reader, call: FunctionUse, args: tuple[Expr, ...], *, variadic: bool) -> Name | None:
     types = reader.names.types
     if types is None or not call.candidates:
         return None
@@ -136,14 +138,15 @@ def _use_cast_like_call(reader: Reader, schema: str | None, name: str, arg: Expr
     """``typename(x)`` may be a cast in the form of a call (documentation, section 4.2.9)."""
     found = reader.names.type(schema, name)
     if found is not None and found.schema != PG:
-        use_type(reader, found, location)
+        implicit.use_type(reader, found, location)
         reader.coerce(arg.type, found.key, location, explicit=True)
 
 
 def read_window(reader: Reader, body: Node, scope: Scope) -> list[Expr]:
     """Read a window definition; returns its PARTITION BY expressions."""
     partition = list(expressions.read_all(reader, body.get("partitionClause"), scope, "window"))
-    expressions.read_all(reader, body.get("orderClause"), scope, "window")
+    order = expressions.read_all(reader, body.get("orderClause"), scope, "window")
+    implicit.use_comparison(reader, (*partition, *order), body.get("location", -1))
     for field in ("startOffset", "endOffset"):
         expressions.read(reader, body.get(field), scope, "window")
     return partition
@@ -163,7 +166,12 @@ def read_operator(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
             current = {}
             break
         current = left
-    value = expressions.read(reader, current, scope, use) if current else Expr()
+    if "RowExpr" in current and _rows(spine[-1]):
+        value = _compare_rows(reader, spine.pop(), scope, use)
+        if not spine:
+            return value
+    else:
+        value = expressions.read(reader, current, scope, use) if current else Expr()
     if len(spine) == 1:
         return combine(
             reader, spine[0], value if spine[0].get("lexpr") else None, _read_right(reader, spine[0], scope, use)
@@ -175,6 +183,30 @@ def read_operator(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         items.extend(right.items)
         value = combine(reader, body, value._replace(items=()) if body.get("lexpr") else None, right._replace(items=()))
     return value._replace(items=tuple(items))
+
+
+def _rows(body: Node) -> list[Node]:
+    """The rows that ``(a, b) op (c, d)``, IN and BETWEEN compare with; [] where the right side is something else."""
+    right = body.get("rexpr") or {}
+    rows = right["List"].get("items", []) if "List" in right else [right]
+    return rows if rows and all("RowExpr" in row for row in rows) else []
+
+
+def _compare_rows(reader: Reader, body: Node, scope: Scope, use: Use) -> Expr:
+    """Rows are compared field by field, each pair by the operator of its own types (make_row_comparison)."""
+    location = body.get("location", -1)
+    left = expressions.read_all(reader, body["lexpr"]["RowExpr"].get("args"), scope, use)
+    names = ["<=", ">="] if "BETWEEN" in body.get("kind", "") else [operator_name(body.get("name", []))[1]]
+    schema = operator_name(body.get("name", []))[0]
+    values = [*left]
+    for row in _rows(body):
+        right = expressions.read_all(reader, row["RowExpr"].get("args"), scope, use)
+        values += right
+        for one, other in zip(left, right, strict=False):
+            for name in names:
+                apply_operator(reader, schema, name, one, other, location)
+    implicit.use_comparison(reader, values, location)
+    return expressions.merge(tuple(values), _BOOL)._replace(fields=())
 
 
 def _read_right(reader: Reader, body: Node, scope: Scope, use: Use) -> Expr:
@@ -306,7 +338,7 @@ def apply_operator(
             )
         return _BOOL if operator in _COMPARISONS else None
     for each in found:
-        if each.function.schema != PG:
+        if not reader.names.ships(each.function):
             args = tuple(name for name in (each.left, each.right) if name is not None)
             overloads = tuple(
                 function
@@ -332,38 +364,9 @@ def apply_operator(
         given = (right.type,) if left is None else (left.type, right.type)
         for one, other in zip(given, declared, strict=False):
             reader.coerce(one, other, location)
+        if any(wanted.name in POLYMORPHIC or wanted == RECORD for wanted in declared):
+            values = (right,) if left is None else (left, right)
+            for function in reader.names.functions(chosen.function.schema, chosen.function.name):
+                implicit.pass_arguments(reader, function, declared, values, location)
         return reader.names.types.result(chosen.result, declared, given)
     return results.pop() if len(results) == 1 else None
-
-
-# -- types -----------------------------------------------------------------------------------------------------------
-
-
-def use_type(reader: Reader, type_: Type | None, location: int, seen: frozenset[Any] = frozenset()) -> None:
-    """Record what a value of this type calls when it is made from text: domain checks and foreign input functions."""
-    if type_ is None or type_.key in seen:
-        return
-    seen = seen | {type_.key}
-    catalog = reader.names.catalog
-    if catalog is None:
-        return
-    if type_.kind == "composite" and type_.relation is not None:
-        relation = catalog.relation_index.get(type_.relation)
-        if relation is not None and relation.kind != "composite":
-            # A row type tells the columns of its relation; nothing of the data.
-            reader.facts.relations.append(
-                RelationUse((relation.key,), relation.kind, True, "", reader.at(location), reader.via, "type")
-            )
-        for column in relation.columns if relation is not None else ():
-            use_type(reader, catalog.type_index.get(column.type), location, seen)
-        return
-    if type_.kind == "domain":
-        for check in type_.checks:
-            reader.shapes.use_expression(reader, check, type_.key, location)
-        use_type(reader, catalog.type_index.get(type_.base) if type_.base else None, location, seen)
-    elif type_.kind == "array":
-        use_type(reader, catalog.type_index.get(type_.element) if type_.element else None, location, seen)
-    elif type_.kind == "base" and type_.schema != PG:
-        for function in (type_.input, type_.output):
-            if function is not None and function.schema != PG:
-                reader.use_function(function.schema, function.name, "type", location, (Expr(UNKNOWN),))

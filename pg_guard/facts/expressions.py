@@ -10,9 +10,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pg_guard.catalog.model import Name
-from pg_guard.facts import calls, references
+from pg_guard.facts import calls, implicit, references
 from pg_guard.facts.model import TypeUse, Use
 from pg_guard.facts.names import PG, UNKNOWN
+from pg_guard.facts.resolution import RECORD
 from pg_guard.facts.scopes import Expr, Scope
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ _PLAIN: dict[str, Name | None] = {
     "BoolExpr": _BOOL,
     "NullTest": _BOOL,
     "BooleanTest": _BOOL,
-    "RowExpr": Name(PG, "record"),
     "A_Indices": None,
     "List": None,
     "GroupingFunc": Name(PG, "int4"),
@@ -102,7 +102,15 @@ def merge(exprs: tuple[Expr, ...], type_: Name | None = None, *, aggregate: bool
         constant=False,
         set_returning=any(each.set_returning for each in exprs),
         aggregate=aggregate or any(each.aggregate for each in exprs),
+        fields=tuple(name for each in exprs for name in each.fields),
     )
+
+
+def _read_row(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    """``ROW(a, b)`` and ``(a, b)``."""
+    parts = read_all(reader, node["RowExpr"].get("args"), scope, use)
+    merged = merge(parts, RECORD)
+    return merged._replace(fields=(*merged.fields, *(part.type for part in parts if part.type != RECORD)))
 
 
 def _read_plain(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
@@ -124,6 +132,7 @@ def _read_common(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     elif kind == "MinMaxExpr" and parts:
         for part in parts[1:]:
             calls.apply_operator(reader, None, "<", parts[0], part, body.get("location", -1))
+        implicit.use_comparison(reader, (Expr(type_, parts[0].items),), body.get("location", -1))
     return merge(parts, type_)
 
 
@@ -165,6 +174,7 @@ def _read_json(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     kind, body = next(iter(node.items()))
     parts: list[Expr] = []
     _read_fields(reader, body, scope, use, parts)
+    implicit.use_json_casts(reader, parts)
     output = body.get("output") or body.get("constructor", {}).get("output") or {}
     returned = output.get("typeName") or body.get("returning", {}).get("typeName")
     type_ = _type_name(reader, returned) if returned else _JSON_TYPES.get(body.get("op", kind), _JSON_TYPES.get(kind))
@@ -297,7 +307,7 @@ def read_type(reader: Reader, body: Node, arg: Expr | None = None, *, system_col
         reader.note(
             "sql/unknown-name", f'The type "{".".join(names)}" does not exist.', "Use an existing type.", location
         )
-    calls.use_type(reader, found, location)
+    implicit.use_type(reader, found, location)
     if body.get("arrayBounds"):
         types = reader.names.types
         key = (types.array_of(key) if types is not None else None) or Name(key.schema, f"_{key.name}")
@@ -379,6 +389,7 @@ def _readers() -> dict[str, Callable[[Reader, Any, Scope, Use], Expr]]:
         "SubLink": _read_sublink,
         "SQLValueFunction": _read_sql_value,
         "CaseExpr": _read_case,
+        "RowExpr": _read_row,
         "CoalesceExpr": _read_common,
         "MinMaxExpr": _read_common,
         "A_ArrayExpr": _read_common,

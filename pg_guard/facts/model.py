@@ -84,7 +84,7 @@ class FunctionUse(NamedTuple):
     name: str
     candidates: tuple[Function, ...]
     known: bool
-    position: Literal["call", "syntax", "operator", "cast", "attribute", "domain", "sample", "type"]
+    position: Literal["call", "syntax", "operator", "cast", "attribute", "domain", "sample", "type", "sort"]
     location: int
     literals: tuple[tuple[int, str], ...] = ()
     via: tuple[Name, ...] = ()

@@ -61,6 +61,10 @@ class Names:
             return tuple(each for each in overloads if each.schema == schema)
         return tuple(each for each in overloads if each.schema in self.path)
 
+    def ships(self, function: Name) -> bool:
+        """Is a function of this name PostgreSQL's own, and nobody else's?"""
+        return function.schema == PG and (self.catalog is None or function not in self.catalog.planted)
+
     def operators(self, schema: str | None, name: str) -> tuple[Operator, ...]:
         if self.catalog is None:
             return ()

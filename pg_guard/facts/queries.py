@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pg_guard.catalog.model import Name
-from pg_guard.facts import calls, expressions, relations
+from pg_guard.facts import calls, expressions, implicit, relations
 from pg_guard.facts.conditions import read_condition
 from pg_guard.facts.model import ColumnUse, JoinLevel, Recursion, StatementUse, Use
 from pg_guard.facts.names import PG, SYSTEM_COLUMNS
 from pg_guard.facts.outputs import output_name
-from pg_guard.facts.references import field_names, find_qualifier
+from pg_guard.facts.references import composite, field_names, find_qualifier
 from pg_guard.facts.scopes import Base, Cte, Expr, Level, Output, Query, Scope, SourceColumn
 
 if TYPE_CHECKING:
@@ -202,6 +202,8 @@ def _read_set_operation(reader: Reader, body: Node, scope: Scope, cte: Cte | Non
         )
         for left, right in zip(query.left.outputs, query.right.outputs, strict=False)
     ]
+    if query.operation != "UNION" or not body.get("all"):
+        implicit.use_comparison(reader, [side.expr for side in (*query.left.outputs, *query.right.outputs)])
     # ORDER BY of a set operation can only name its outputs.
     own = Scope(scope)
     source = relations.query_source(query, "")
@@ -253,6 +255,8 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
     _collect_windows(reader, body.get("targetList", []), scope, level)
     _read_sort(reader, body.get("sortClause"), scope, query.outputs, "order")
     distinct = [entry for entry in body.get("distinctClause", ()) if entry]
+    if "distinctClause" in body and not distinct:
+        implicit.use_comparison(reader, [output.expr for output in query.outputs])
     if distinct:
         level.distinct_on = _read_sort(reader, distinct, scope, query.outputs, "distinct")
     for field in ("limitOffset", "limitCount"):
@@ -287,14 +291,19 @@ def _read_targets(reader: Reader, nodes: list[Node], scope: Scope, query: Query)
         query.outputs.append(Output(name, expr, bases(expr)))
 
 
-def _expand_composite(_reader: Reader, expr: Expr, query: Query) -> None:
+def _expand_composite(reader: Reader, expr: Expr, query: Query) -> None:
     """``(value).*``: the columns of a row that is known, or columns that nobody can name."""
-    if expr.row is None or expr.row.columns is None:
+    if expr.row is not None and expr.row.columns is not None:
+        for column in expr.row.columns:
+            single = Expr(column.type, (column,), column, probe=column)
+            query.outputs.append(Output(column.name, single, bases(single)))
+        return
+    relation = composite(reader, expr.type)
+    if relation is None:
         query.opened = True
         return
-    for column in expr.row.columns:
-        single = Expr(column.type, (column,), column, probe=column)
-        query.outputs.append(Output(column.name, single, bases(single)))
+    for attribute in relation.columns:
+        query.outputs.append(Output(attribute.name, Expr(attribute.type, expr.items), bases(expr)))
 
 
 def _read_star(reader: Reader, body: Node, scope: Scope, query: Query) -> None:
@@ -376,6 +385,7 @@ def _read_group(reader: Reader, nodes: list[Node], scope: Scope, outputs: list[O
             found.append(output.expr)
             continue
         found.append(expressions.read(reader, node, scope, "group"))
+    implicit.use_comparison(reader, found)
     return found
 
 
@@ -396,6 +406,7 @@ def _read_sort(reader: Reader, nodes: list[Node] | None, scope: Scope, outputs: 
         if "SortBy" in entry and entry["SortBy"].get("useOp"):
             sort = entry["SortBy"]
             calls.use_operator(reader, sort["useOp"], found[-1], found[-1], sort.get("location", -1))
+    implicit.use_comparison(reader, found)
     return found
 
 

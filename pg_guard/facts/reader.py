@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from pg_guard.catalog.model import Name
 from pg_guard.decision import Finding
-from pg_guard.facts.model import ColumnUse, Facts, FunctionUse, Note, TypeUse, Use
+from pg_guard.facts import implicit
+from pg_guard.facts.model import ColumnUse, Facts, FunctionUse, Note, RelationUse, TypeUse, Use
 from pg_guard.facts.names import PG, SYSTEM_COLUMNS, UNKNOWN, Names, declared_arguments
+from pg_guard.facts.resolution import RECORD
 from pg_guard.facts.scopes import Base, Expr, Scope, Source, SourceColumn
 from pg_guard.sql.text import Refusal
 
@@ -58,6 +60,8 @@ class Reader:
         self.starred = 0
         self.location = -1
         self.via: tuple[Name, ...] = ()
+        # True while the column is read of which a field is selected: `(home).size` shows nothing else of it.
+        self.selecting = False
         # Inside of a view's definition every place is that of the view's name in the statement.
         self.fixed_location: int | None = None
 
@@ -134,11 +138,29 @@ class Reader:
         relations = (source.relation.key,) if source.relation is not None else source.relation_names
         self.facts.columns.append(ColumnUse(relations, column.stored, use, place, star, whole_row, self.via))
         own = relations[0]
+        if column.type is not None and column.type.schema != PG and not self.selecting:
+            self.use_nested(column.type, use, place, (*self.via, own))
         for base in column.base:
             if base != (own, column.stored):
                 self.facts.columns.append(
                     ColumnUse((base.relation,), base.column, use, place, star, whole_row, (*self.via, own))
                 )
+
+    def use_nested(self, type_: Name, use: Use, place: int, via: tuple[Name, ...]) -> None:
+        """Record that a value is read whole which holds rows: so are all their columns."""
+        if self.names.types is None:
+            return
+        nested = self.names.types.nested(type_)
+        for relation, name in nested:
+            self.facts.columns.append(ColumnUse((relation,), name, use, place, whole_row=True, via=via))
+        for relation in dict.fromkeys(relation for relation, _ in nested):
+            self.use_row_type(relation, place)
+
+    def use_row_type(self, name: Name, place: int) -> None:
+        """Record that a value is read which is a row of a stored relation, copied from it or not."""
+        relation = self.names.catalog.relation_index.get(name) if self.names.catalog is not None else None
+        if relation is not None and relation.kind != "composite":
+            self.facts.relations.append(RelationUse((name,), relation.kind, True, "", place, self.via, "type"))
 
     def use_open(self, source: Source, name: str, use: Use, location: int, *, certain: bool) -> SourceColumn:
         """A column of a source whose columns are unknown."""
@@ -245,6 +267,7 @@ class Reader:
                 declared = declared_arguments(self.names.types, fitting[0], len(args), variadic=variadic)
                 for type_, wanted in zip(given, declared, strict=False):
                     self.coerce(type_, wanted, location)
+                implicit.pass_arguments(self, fitting[0], declared, args, location)
         known = bool(overloads) or self.names.catalog is None
         literals = tuple((index, arg.value) for index, arg in enumerate(args) if arg.constant and arg.value is not None)
         use = FunctionUse(
@@ -261,11 +284,19 @@ class Reader:
         if wanted.schema == PG and wanted.name.removeprefix("_").startswith("reg") and not explicit:
             # An oid or a text that becomes a reg* type by itself is looked up in the catalog all the same.
             self.facts.types.append(TypeUse(wanted, True, self.at(location), None, given))
+        if wanted.schema != PG and not explicit:
+            found = types.find(wanted)
+            if given == UNKNOWN or (found is not None and found.kind == "domain"):
+                implicit.use_type(self, found, location)
         if given == UNKNOWN or not types.user_casts:
             return
+        if given == RECORD:
+            # ROW(…) becomes a composite type column by column, each by the casts of its own type.
+            for column in types.columns(wanted):
+                self.coerce(None, column, location, explicit=True)
         for target in {wanted, types.base(wanted), types.element(wanted)}:
-            for source, function, implicit in types.user_casts.get(target, ()) if target is not None else ():
-                if not (implicit or explicit):
+            for source, function, by_itself in types.user_casts.get(target, ()) if target is not None else ():
+                if not (by_itself or explicit):
                     continue
                 if given is None or source in (given, types.base(given), types.element(given)):
                     overloads = tuple(

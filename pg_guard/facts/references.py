@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pg_guard.facts.model import ColumnUse
+from pg_guard.facts.resolution import PG
 from pg_guard.facts.scopes import Expr, Scope, Source
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
 
-__all__ = ["field_names", "find_qualifier", "read_column", "read_indirection", "row_named"]
+__all__ = ["composite", "field_names", "find_qualifier", "read_column", "read_indirection", "row_named"]
 
 
 def field_names(fields: list[Node]) -> tuple[str, ...]:
@@ -95,9 +97,7 @@ def read_field(reader: Reader, source: Source, name: str, use: Use, location: in
     if found := reader.qualified_column(source, name, use, location):
         return found
     if reader.names.functions(None, name):
-        row = whole_row(reader, source, use, location)
-        reader.use_function(None, name, "attribute", location, (row,))
-        return Expr(None, row.items)
+        return _call(reader, name, whole_row(reader, source, use, location), location)
     reader.note(
         "sql/unknown-name",
         f'"{source.alias}" has no column "{name}".',
@@ -122,15 +122,18 @@ def read_indirection(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr
         value = read_field(reader, source, steps[0]["String"]["sval"], use, reference.get("location", -1))
         steps = steps[1:]
     else:
+        reader.selecting = bool(steps) and "String" in steps[0] and "ColumnRef" in arg
         value = expressions.read(reader, arg, scope, use)
-    for step in steps:
+        reader.selecting = False
+    for index, step in enumerate(steps):
         if "String" in step:
-            value = _select_field(reader, value, step["String"]["sval"], use)
+            last = index + 1 == len(steps) or "String" not in steps[index + 1]
+            value = _select_field(reader, value, step["String"]["sval"], use, last=last)
         elif "A_Star" in step:
-            value = Expr(None, value.items, row=value.row)
+            value = Expr(value.type, value.items, row=value.row)
         else:
-            index = expressions.read(reader, step, scope, use)
-            value = Expr(_element(reader, value.type), (*value.items, *index.items), set_returning=value.set_returning)
+            at = expressions.read(reader, step, scope, use)
+            value = Expr(_element(reader, value.type), (*value.items, *at.items), set_returning=value.set_returning)
     return value
 
 
@@ -147,23 +150,39 @@ def row_named(reader: Reader, arg: Node, scope: Scope) -> Source | None:
     return scope.source(parts[0])
 
 
-def _select_field(reader: Reader, value: Expr, name: str, use: Use) -> Expr:
+def _select_field(reader: Reader, value: Expr, name: str, use: Use, *, last: bool) -> Expr:
     if value.row is not None and value.row.columns is not None and (column := value.row.column(name)):
         return reader.use_column(column, use, -1)
-    relation = _composite(reader, value.type)
+    relation = composite(reader, value.type)
     if relation is not None:
         for attribute in relation.columns:
             if attribute.name == name:
+                place = reader.at(-1)
+                if value.items:
+                    via = (*reader.via, relation.key)
+                    reader.use_row_type(relation.key, place)
+                    reader.facts.columns.append(ColumnUse((relation.key,), name, use, place, via=via))
+                    if last and attribute.type.schema != PG:
+                        reader.use_nested(attribute.type, use, place, via)
                 return Expr(attribute.type, value.items, set_returning=value.set_returning)
     # The field of a type that is not known, or a function in attribute notation: count both.
     if reader.names.functions(None, name):
-        reader.use_function(None, name, "attribute", -1, (value,))
-    elif relation is not None:
+        return _call(reader, name, value, -1)
+    if relation is not None:
         reader.note("sql/unknown-name", f'The composite value has no field "{name}".', "Use one of its fields.", -1)
     return Expr(None, value.items, set_returning=value.set_returning)
 
 
-def _composite(reader: Reader, type_: Name | None) -> Relation | None:
+def _call(reader: Reader, name: str, value: Expr, location: int) -> Expr:
+    """``value.name`` where `name` is a function."""
+    from pg_guard.facts import calls
+
+    call = reader.use_function(None, name, "attribute", location, (value,))
+    type_ = calls.result_type(reader, call, (value,), variadic=False)
+    return Expr(type_, value.items, set_returning=value.set_returning)
+
+
+def composite(reader: Reader, type_: Name | None) -> Relation | None:
     catalog = reader.names.catalog
     if type_ is None or catalog is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pg_guard.facts import expressions, tablefunctions
+from pg_guard.facts import calls, expressions, tablefunctions
 from pg_guard.facts.conditions import read_condition
 from pg_guard.facts.model import ColumnUse, RelationUse, ScanUse
 from pg_guard.facts.names import PG, SYSTEM_COLUMNS
@@ -252,7 +252,9 @@ def _read_join(reader: Reader, body: Node, scope: Scope, level: Level) -> Joined
     else:
         own = read_condition(reader, body.get("quals"), both, "join")
     for one, other in merged:
-        own.append(Equal(reader.use_column(one, "join", -1).items[0], reader.use_column(other, "join", -1).items[0]))
+        sides = reader.use_column(one, "join", -1), reader.use_column(other, "join", -1)
+        own.append(Equal(sides[0].items[0], sides[1].items[0]))
+        calls.apply_operator(reader, None, "=", *sides, -1)
     left_ids = frozenset(map(id, left.sources))
     right_ids = frozenset(map(id, right.sources))
 

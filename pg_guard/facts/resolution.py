@@ -36,6 +36,9 @@ class Types:
     def __init__(self, catalog: Catalog) -> None:
         self._index = catalog.type_index
         self._catalog = catalog
+        # Only names of the catalog come in, so this is bounded.
+        self._parts: dict[Name, frozenset[Name]] = {}
+        self._nested: dict[Name, tuple[tuple[Name, str], ...]] = {}
 
     @cached_property
     def _implicit(self) -> frozenset[tuple[Name, Name]]:
@@ -50,7 +53,8 @@ class Types:
         """Casts whose function is not PostgreSQL's, by target: (source, function, implicit)."""
         found: dict[Name, tuple[tuple[Name, Name, bool], ...]] = {}
         for cast in self._catalog.casts:
-            if cast.function is not None and cast.function.schema != PG:
+            own = cast.function is not None and (cast.function.schema != PG or cast.function in self._catalog.planted)
+            if own and cast.function is not None:
                 entry = (cast.source, cast.function, cast.context == "implicit")
                 found[cast.target] = (*found.get(cast.target, ()), entry)
         return found
@@ -70,14 +74,53 @@ class Types:
     def array_of(self, name: Name | None) -> Name | None:
         return self._arrays.get(name) if name is not None else None
 
-    def _type(self, name: Name) -> Type | None:
+    def find(self, name: Name) -> Type | None:
         return self._index.get(name)
+
+    def parts(self, name: Name) -> frozenset[Name]:
+        """The type and every type inside of it: a domain's base, an array's element, a row's columns, a range's bounds."""
+        found = self._parts.get(name)
+        if found is None:
+            inside: set[Name] = set()
+            queue = [name]
+            while queue:
+                current = queue.pop()
+                if current not in inside:
+                    inside.add(current)
+                    queue.extend(self._directly_inside(current))
+            found = self._parts[name] = frozenset(inside)
+        return found
+
+    def nested(self, name: Name) -> tuple[tuple[Name, str], ...]:
+        """Columns of the row types inside of a type, as (relation, column): what reading a value of it shows."""
+        found = self._nested.get(name)
+        if found is None:
+            rows = [self._index[part].relation for part in sorted(self.parts(name)) if part in self._index]
+            relations = [self._catalog.relation_index.get(row) for row in rows if row is not None]
+            found = tuple((each.key, column.name) for each in relations if each is not None for column in each.columns)
+            self._nested[name] = found
+        return found
+
+    def _directly_inside(self, name: Name) -> list[Name]:
+        type_ = self._index.get(name)
+        if type_ is None:
+            return []
+        found = [each for each in (type_.base, type_.element) if each is not None]
+        return [*found, *self.columns(name)]
+
+    def columns(self, name: Name) -> tuple[Name, ...]:
+        """The types of a composite type's columns."""
+        type_ = self._index.get(name)
+        if type_ is None or type_.relation is None:
+            return ()
+        relation = self._catalog.relation_index.get(type_.relation)
+        return tuple(column.type for column in relation.columns) if relation is not None else ()
 
     def coerces(self, given: Name | None, wanted: Name) -> bool:
         """Could a value of type `given` be passed where `wanted` is declared, without an explicit cast?"""
         if given is None or given == wanted or given == UNKNOWN:
             return True
-        source, target = self._type(given), self._type(wanted)
+        source, target = self.find(given), self.find(wanted)
         if source is None or target is None:
             return True
         if wanted.schema == PG:
@@ -119,15 +162,15 @@ class Types:
         return False
 
     def _kind(self, name: Name) -> str:
-        found = self._type(self.base(name))
+        found = self.find(self.base(name))
         return found.kind if found is not None else "base"
 
     def _category(self, name: Name) -> str:
-        found = self._type(self.base(name))
+        found = self.find(self.base(name))
         return found.category if found is not None else "U"
 
     def _preferred(self, name: Name) -> bool:
-        found = self._type(name)
+        found = self.find(name)
         return found is not None and found.preferred
 
     # -- overloads ---------------------------------------------------------------------------------------------------
@@ -239,7 +282,7 @@ class Types:
             if one.name in _ANY_ARRAY:
                 elements.append(self.element(other))
             elif one.name in _ANY_RANGE | _ANY_MULTIRANGE:
-                found = self._type(self.base(other)) if other is not None else None
+                found = self.find(self.base(other)) if other is not None else None
                 elements.append(found.base if found is not None else None)
             else:
                 elements.append(other)

@@ -40,6 +40,7 @@ class Expr(NamedTuple):
         value: The literal's text when it is one.
         set_returning: True when a set-returning function stands in it.
         aggregate: True when an aggregate stands in it.
+        fields: Types of the fields of rows without a named type that stand in it.
     """
 
     type: Name | None = None
@@ -51,6 +52,7 @@ class Expr(NamedTuple):
     value: str | None = None
     set_returning: bool = False
     aggregate: bool = False
+    fields: tuple[Name | None, ...] = ()
 
 
 class SourceColumn:

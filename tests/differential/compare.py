@@ -66,12 +66,13 @@ class Comparer:
             misses += [f"relation {name} behind {relation}" for name in self._reads(relation) - named]
         columns = {(name, use.name) for use in facts.columns for name in use.relations}
         # A function's composite result depends on the columns of its row type, of which it reads no data.
-        read = {(relation, name) for relation, name in resolved.columns if relation in resolved.relations}
+        results = {each.result for use in facts.functions for each in use.candidates}
+        read = {each for each in resolved.columns if each[0] in resolved.relations and each[0] not in results}
         misses += [f"column {relation}.{name}" for relation, name in read - columns]
         misses += self._missed_functions(facts, resolved)
         misses += self._missed_types(facts, resolved)
         direct = {(name, use.name) for use in facts.columns if not use.via for name in use.relations}
-        surplus = [f"column {relation}.{name}" for relation, name in direct - resolved.columns]
+        surplus = [f"column {relation}.{name}" for relation, name in direct - resolved.columns if not resolved.record]
         surplus += self._idle_functions(facts, resolved)
         return Difference(tuple(sorted(misses)), tuple(sorted(surplus)), notes)
 

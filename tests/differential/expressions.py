@@ -86,7 +86,16 @@ class Expressions:
         return self.qualified(type_)
 
     def random_type(self) -> Name:
-        common = (INT4, TEXT, Name(PG, "numeric"), BOOL, Name(PG, "timestamptz"), Name(PG, "date"), JSONB, Name(PG, "int8"))
+        common = (
+            INT4,
+            TEXT,
+            Name(PG, "numeric"),
+            BOOL,
+            Name(PG, "timestamptz"),
+            Name(PG, "date"),
+            JSONB,
+            Name(PG, "int8"),
+        )
         return self.rng.choice(common if self.chance(0.65) else self.stock.types)
 
     # -- expressions -------------------------------------------------------------------------------------------------
@@ -167,7 +176,9 @@ class Expressions:
         index = self.stock.catalog.type_index
         wanted = {"anyarray": "array", "anycompatiblearray": "array", "anyenum": "enum", "anyrange": "range",
                   "anymultirange": "multirange", "record": "composite"}.get(type_.name)  # fmt: skip
-        fitting = [each for each in self.stock.types if wanted is None or (each in index and index[each].kind == wanted)]
+        fitting = [
+            each for each in self.stock.types if wanted is None or (each in index and index[each].kind == wanted)
+        ]
         return self.rng.choice(fitting)
 
     def arguments(self, function: Function, frame: Frame, depth: int) -> str:

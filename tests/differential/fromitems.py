@@ -131,7 +131,9 @@ class FromItems(Expressions):
             json = self.leaf(Name(PG, "jsonb"), frame)
             name = self.rng.choice(("jsonb_each", "jsonb_each_text"))
             value = TEXT if name.endswith("text") else Name(PG, "jsonb")
-            return f"{name}({json}){suffix}" + self.add(frame, [Column("key", TEXT), Column("value", value), *extra], default=name)
+            return f"{name}({json}){suffix}" + self.add(
+                frame, [Column("key", TEXT), Column("value", value), *extra], default=name
+            )
         if form == 4:
             json = self.leaf(Name(PG, "jsonb"), frame)
             types = [self.rng.choice(self.stock.types[:40]) for _ in range(2)]

@@ -101,7 +101,9 @@ class Generator(FromItems, Expressions):
         left, columns = self.query(frame, depth - 1, types)
         right, _ = self.query(frame, depth - 1, [each if self.chance(0.85) else self.random_type() for each in types])
         kind = self.rng.choice(("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT ALL"))
-        order = self.rng.choice(("", "", " ORDER BY 1", f" ORDER BY {self.name(columns[0].name)}" if columns else "", " LIMIT 5"))
+        order = self.rng.choice(
+            ("", "", " ORDER BY 1", f" ORDER BY {self.name(columns[0].name)}" if columns else "", " LIMIT 5")
+        )
         return f"(({left}) {kind} ({right}){order})", columns
 
     def values(self, frame: Frame, depth: int, types: list[Name] | None) -> tuple[str, list[Column]]:
@@ -220,7 +222,13 @@ class Generator(FromItems, Expressions):
         group = ""
         if keys:
             listed = ", ".join(keys)
-            forms = (listed, listed, f"ROLLUP ({listed})", f"GROUPING SETS (({listed}), ())", "1" if types is None else listed)
+            forms = (
+                listed,
+                listed,
+                f"ROLLUP ({listed})",
+                f"GROUPING SETS (({listed}), ())",
+                "1" if types is None else listed,
+            )
             group = f" GROUP BY {self.rng.choice(forms)}"
         having = f" HAVING {self.aggregate(BOOL, frame, 1)}" if self.chance(0.2) else ""
         order = self.rng.choice(("", "", " ORDER BY 1", f" ORDER BY {self.aggregate(INT4, frame, 1)}"))

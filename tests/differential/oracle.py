@@ -73,6 +73,7 @@ class Resolved:
         columns: (relation, column); every column where the whole row is read.
         functions: Every overload that the stored tree names.
         types: Types of constants and of conversions by input and output functions.
+        record: True when a row of no named type is read whole, whose columns neither tree nor pg_depend tells.
     """
 
     problem: str = ""
@@ -80,6 +81,7 @@ class Resolved:
     columns: frozenset[tuple[Name, str]] = frozenset()
     functions: frozenset[Called] = frozenset()
     types: frozenset[Name] = frozenset()
+    record: bool = False
 
 
 class Oracle:
@@ -100,7 +102,9 @@ class Oracle:
         schema = "JOIN pg_catalog.pg_namespace AS n ON n.oid ="
         for row in await fetch(f"SELECT c.oid, nspname, relname FROM pg_class AS c {schema} relnamespace"):
             self._relations[row["oid"]] = Name(row["nspname"], row["relname"])
-        for row in await fetch("SELECT attrelid, attnum, attname FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped"):
+        for row in await fetch(
+            "SELECT attrelid, attnum, attname FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped"
+        ):
             self._columns.setdefault(row["attrelid"], {})[row["attnum"]] = row["attname"]
         for row in await fetch(f"SELECT t.oid, nspname, typname, typrelid FROM pg_type AS t {schema} typnamespace"):
             self._types[row["oid"]] = Name(row["nspname"], row["typname"])
@@ -141,6 +145,7 @@ class Oracle:
             columns=frozenset(columns),
             functions=frozenset(self._called(tree)),
             types=frozenset(self._types[int(oid)] for oid in _TYPE.findall(tree)),
+            record="2249" in _WHOLE_ROW.findall(tree),
         )
 
     def _called(self, tree: str) -> set[Called]:
