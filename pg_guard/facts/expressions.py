@@ -312,7 +312,7 @@ def read_type(reader: Reader, body: Node, arg: Expr | None = None, *, system_col
         types = reader.names.types
         key = (types.array_of(key) if types is not None else None) or Name(key.schema, f"_{key.name}")
     if arg is not None:
-        reader.coerce(arg.type, key, location, explicit=True)
+        reader.coerce(arg.type, key, location, explicit=True, fields=arg.fields)
     return key
 
 

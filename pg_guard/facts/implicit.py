@@ -24,15 +24,19 @@ __all__ = ["pass_arguments", "use_comparison", "use_json_casts", "use_type"]
 
 _TEXT = Name(PG, "text")
 _JSON = Name(PG, "json")
-_WHOLE = POLYMORPHIC | {"record"}
+_WHOLE = POLYMORPHIC | {"any", "record"}
 # Functions of any type that never compare two values.
 _CARRIERS = frozenset(
-    "array_agg unnest array_append array_prepend array_cat array_length array_ndims array_lower array_upper array_dims cardinality "
-    "array_fill array_to_string array_shuffle array_sample trim_array array_reverse lag lead first_value last_value nth_value "
-    "any_value count pg_typeof num_nulls num_nonnulls format concat concat_ws quote_literal quote_nullable textanycat anytextcat "
-    "pg_column_size pg_column_compression pg_column_toast_chunk_id pg_collation_for array_out array_send record_out record_send "
-    "isempty lower_inc upper_inc lower_inf upper_inf".split()
-)
+    {
+        "array_agg", "unnest", "array_append", "array_prepend", "array_cat", "array_length", "array_ndims",
+        "array_lower", "array_upper", "array_dims", "cardinality", "array_fill", "array_to_string", "array_shuffle",
+        "array_sample", "trim_array", "array_reverse", "lag", "lead", "first_value", "last_value", "nth_value",
+        "any_value", "count", "pg_typeof", "num_nulls", "num_nonnulls", "format", "concat", "concat_ws",
+        "quote_literal", "quote_nullable", "textanycat", "anytextcat", "pg_column_size", "pg_column_compression",
+        "pg_column_toast_chunk_id", "pg_collation_for", "array_out", "array_send", "record_out", "record_send",
+        "isempty", "lower_inc", "upper_inc", "lower_inf", "upper_inf",
+    }
+)  # fmt: skip
 # PostgreSQL's own functions in SQL that cast an argument of any type to text, a user's cast included.
 _TO_TEXT = frozenset({"quote_literal", "quote_nullable", "textanycat", "anytextcat"})
 
@@ -81,12 +85,12 @@ def _parts(reader: Reader, value: Expr) -> Iterable[Name]:
     if value.type is not None and value.type not in (RECORD, UNKNOWN, types.array_of(RECORD)):
         yield from types.parts(value.type)
         return
-    columns = list(value.items)
-    if value.row is not None:
-        columns += value.row.columns or ()
-    for name in (*(column.type for column in columns), *value.fields):
-        if name is not None:
-            yield from types.parts(name)
+    for column in value.items:
+        yield from types.parts(column.type) if column.type is not None else ()
+        for name in column.fields:
+            yield from types.parts(name) if name is not None else ()
+    for name in value.held:
+        yield from types.parts(name) if name is not None else ()
 
 
 def use_comparison(reader: Reader, values: Iterable[Expr], location: int = -1) -> None:

@@ -122,7 +122,8 @@ def _read_cte_body(reader: Reader, body: Node, cte: Cte, scope: Scope, *, recurs
     else:
         query = read_query(reader, body["ctequery"], scope)
     cte.query = query
-    cte.columns = _named(query, names) + extra
+    own = _named(query, names)
+    cte.columns = own + _tracked(reader, body, own, extra)
     cte.reading = False
     query.user = cte
     if cte.recursive_uses:
@@ -141,6 +142,25 @@ def _added_columns(reader: Reader, body: Node, scope: Scope) -> list[tuple[str, 
         extra.append(_plain_output(cycle["cycle_mark_column"], reader.common(marks)))
         extra.append(_plain_output(cycle["cycle_path_column"], Name(PG, "_record")))
     return extra
+
+
+def _tracked(
+    reader: Reader, body: Node, own: list[tuple[str, Output]], extra: list[tuple[str, Output]]
+) -> list[tuple[str, Output]]:
+    """CYCLE compares rows of the columns that it lists; both clauses add columns that hold such rows."""
+    clauses = [
+        body.get("search_clause", {}).get("search_col_list", ()),
+        body.get("cycle_clause", {}).get("cycle_col_list", ()),
+    ]
+    listed = [{part["String"]["sval"] for part in clause} for clause in clauses]
+    implicit.use_comparison(reader, [output.expr for name, output in own if name in listed[1]])
+    fields = tuple(
+        type_
+        for name, output in own
+        if name in listed[0] | listed[1]
+        for type_ in (output.expr.type, *output.expr.held)
+    )
+    return [(name, output._replace(expr=output.expr._replace(fields=fields))) for name, output in extra]
 
 
 def _plain_output(name: str, type_: Name | None) -> tuple[str, Output]:

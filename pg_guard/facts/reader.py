@@ -125,7 +125,7 @@ class Reader:
         self._record_column(column, use, self.at(location), star, whole_row)
         while len(column.merged) == 1:
             column = column.merged[0]
-        return Expr(column.type, (column,), column, probe=column)
+        return Expr(column.type, (column,), column, probe=column, fields=column.fields)
 
     def _record_column(self, column: SourceColumn, use: Use, place: int, star: bool, whole_row: bool) -> None:
         if column.merged:
@@ -276,8 +276,21 @@ class Reader:
         self.facts.functions.append(use)
         return use
 
-    def coerce(self, given: Name | None, wanted: Name | None, location: int, *, explicit: bool = False) -> None:
-        """Record the functions of user-defined casts that turn one type into another, spelled out or not."""
+    def coerce(
+        self,
+        given: Name | None,
+        wanted: Name | None,
+        location: int,
+        *,
+        explicit: bool = False,
+        fields: tuple[Name | None, ...] = (),
+    ) -> None:
+        """Record the functions of user-defined casts that turn one type into another, spelled out or not.
+
+        Args:
+            explicit: The author wrote the cast.
+            fields: Types of the fields of a row without a named type.
+        """
         types = self.names.types
         if types is None or wanted is None or given == wanted:
             return
@@ -292,8 +305,10 @@ class Reader:
             return
         if given == RECORD:
             # ROW(…) becomes a composite type column by column, each by the casts of its own type.
-            for column in types.columns(wanted):
-                self.coerce(None, column, location, explicit=True)
+            columns = types.columns(wanted)
+            for index, column in enumerate(columns):
+                field = fields[index] if len(fields) == len(columns) else None
+                self.coerce(field, column, location, explicit=True)
         for target in {wanted, types.base(wanted), types.element(wanted)}:
             for source, function, by_itself in types.user_casts.get(target, ()) if target is not None else ():
                 if not (by_itself or explicit):

@@ -194,7 +194,12 @@ def _read_cte(reader: Reader, cte: Cte) -> Source:
 
 def query_columns(source: Source, outputs: list[tuple[str, Output]]) -> list[SourceColumn]:
     # What flows into the column was recorded where the query was read, so it carries no base of its own.
-    return [SourceColumn(source, name, output.expr.type, ()) for name, output in outputs]
+    columns = []
+    for name, output in outputs:
+        column = SourceColumn(source, name, output.expr.type, ())
+        column.fields = output.expr.held
+        columns.append(column)
+    return columns
 
 
 def query_source(query: Query, alias: str) -> Source:

@@ -54,15 +54,24 @@ class Expr(NamedTuple):
     aggregate: bool = False
     fields: tuple[Name | None, ...] = ()
 
+    @property
+    def held(self) -> tuple[Name | None, ...]:
+        """Types of the fields of the row that it is, where that has no named type."""
+        if self.row is None or self.type != RECORD:
+            return self.fields
+        columns = self.row.columns or ()
+        return (*self.fields, *(name for column in columns for name in (column.type, *column.fields)))
+
 
 class SourceColumn:
     """A column of one source; equality is identity.
 
     `name` is what the statement calls it, `stored` what the relation does (an alias list may rename it); `base` are the
-    stored columns that flow into it; `merged` are the columns that USING or an aliased join makes it of.
+    stored columns that flow into it; `merged` are the columns that USING or an aliased join makes it of; `fields` are types
+    of the fields of a row without a named type that it holds.
     """
 
-    __slots__ = ("base", "merged", "name", "source", "stored", "type")
+    __slots__ = ("base", "fields", "merged", "name", "source", "stored", "type")
 
     def __init__(self, source: Source, name: str, type_: Name | None, base: tuple[Base, ...], stored: str = "") -> None:
         self.source = source
@@ -72,6 +81,7 @@ class SourceColumn:
         self.type = type_
         self.base = base
         self.merged: tuple[SourceColumn, ...] = ()
+        self.fields: tuple[Name | None, ...] = ()
 
 
 class Source:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pg_guard.catalog.model import Name
 from pg_guard.facts.extract import extract
 from pg_guard.facts.names import PG, Names
 from pg_guard.facts.reader import Reader
@@ -19,7 +18,7 @@ from pg_guard.sql.text import Refusal, admit
 from pg_guard.sql.witness import read_postgres
 
 if TYPE_CHECKING:
-    from pg_guard.catalog.model import Catalog
+    from pg_guard.catalog.model import Catalog, Name
     from pg_guard.facts.model import Facts
     from tests.differential.oracle import Resolved
 

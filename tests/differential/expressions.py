@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from pg_guard.catalog.model import Name
-from tests.differential.spelling import HARD_BLANK, spell_name, spell_text
+from tests.differential.spelling import spell_name, spell_text
 from tests.differential.stock import ALIASES, CONSTANTS, PG, Stock, plain
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ __all__ = ["Column", "Expressions", "Frame", "Source"]
 
 BOOL, TEXT, INT4 = Name(PG, "bool"), Name(PG, "text"), Name(PG, "int4")
 JSON, JSONB = Name(PG, "json"), Name(PG, "jsonb")
-_UNNAMEABLE = Name("", "")
 
 
 class Column(NamedTuple):
@@ -140,9 +139,11 @@ class Expressions:
             if depth and found and not self.chance(0.3):
                 break
             for source in level.sources:
-                for column in source.columns:
-                    if type_ is None or column.type == type_ or self.chance(0.01):
-                        found.append(self.reference(source, column, level))
+                found += [
+                    self.reference(source, column, level)
+                    for column in source.columns
+                    if type_ is None or column.type == type_ or self.chance(0.01)
+                ]
         return found
 
     def reference(self, source: Source, column: Column, level: Frame) -> str:
@@ -344,7 +345,8 @@ class Expressions:
         if form == 8:
             return f"({self.expr(TEXT, frame, depth)} {negated}{self.rng.choice(('LIKE', 'ILIKE', 'SIMILAR TO'))} 'a%')"
         if form == 9:
-            return f"(({one}, {self.near(INT4, frame, depth)}) {self.rng.choice(('=', '<', '>='))} ({other}, {self.near(INT4, frame, depth)}))"
+            sign = self.rng.choice(("=", "<", ">="))
+            return f"(({one}, {self.near(INT4, frame, depth)}) {sign} ({other}, {self.near(INT4, frame, depth)}))"
         if form == 10:
             return f"({one} IS {negated}DISTINCT FROM {other})"
         if form == 11:
@@ -359,6 +361,3 @@ class Expressions:
 
     def subquery(self, frame: Frame, depth: int, types: list[Name]) -> str:
         raise NotImplementedError
-
-    def blank(self, text: str) -> str:
-        return text.replace(" ", HARD_BLANK)

@@ -46,10 +46,11 @@ class FromItems(Expressions):
         return f" ({', '.join(self.name(name) for name in names)})", [*renamed, *columns[len(names) :]]
 
     def from_items(self, frame: Frame, depth: int) -> str:
-        items = []
-        for _ in range(self.rng.choices((1, 2), (8, 2))[0]):
-            items.append(self.joined(frame, depth) if depth > 0 and self.chance(0.35) else self.item(frame, depth))
-        return ", ".join(items)
+        count = self.rng.choices((1, 2), (8, 2))[0]
+        return ", ".join(
+            self.joined(frame, depth) if depth > 0 and self.chance(0.35) else self.item(frame, depth)
+            for _ in range(count)
+        )
 
     def add(self, frame: Frame, columns: list[Column], row: Name | None = None, default: str = "") -> str:
         """Give an item an alias, maybe with a column list; returns the text of both."""

@@ -138,8 +138,9 @@ class Generator(FromItems, Expressions):
             targets.append("*" if whole or not source.alias else f"{self.name(source.alias)}.*")
             columns += source.columns if targets[0] != "*" else [c for each in frame.sources for c in each.columns]
         wanted = types if types is not None else [self.target_type(frame) for _ in range(self.rng.randint(1, 4))]
-        for type_ in wanted:
-            targets.append(self.target(type_, frame, depth, columns, window=bool(items) and self.chance(0.08)))
+        targets += [
+            self.target(type_, frame, depth, columns, window=bool(items) and self.chance(0.08)) for type_ in wanted
+        ]
         distinct = ""
         order = self.order(frame, depth, columns)
         if self.chance(0.1):

@@ -17,19 +17,22 @@ __all__ = ["HARD_BLANK", "respell", "spell_name", "spell_text"]
 HARD_BLANK = "\x01"
 
 _SIMPLE = re.compile(r"[a-z_][a-z0-9_]*")
-_RESERVED = frozenset(
-    "all and any array as asc at between both case cast check collate column constraint create cross current date default desc distinct "
-    "do else end except false fetch for foreign from full grant group having in inner intersect interval into is join lateral leading left "
-    "like limit natural not null offset on only or order outer primary references returning right row select session_user set some "
-    "table then time timestamp to trailing true union unique user using values varchar variadic verbose when where window with char "
-    "bit int integer numeric decimal real float boolean character nchar national out inout precision coalesce greatest least nullif "
-    "overlay position substring trim treat extract exists grouping normalize setof xmlattributes xmlconcat xmlelement xmlexists "
-    "xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable json json_array json_arrayagg json_exists json_object "
-    "json_objectagg json_query json_scalar json_serialize json_table json_value merge_action bigint smallint dec binary authorization "
-    "collation concurrently freeze ilike isnull notnull overlaps similar tablesample current_schema current_catalog current_role "
-    "current_time current_timestamp current_user localtime localtimestamp analyse analyze asymmetric symmetric initially deferrable "
-    "placing over filter within".split()
-)
+_KEYWORDS = """
+    all and any array as asc at between both case cast check collate column constraint create cross current date
+    default desc distinct do else end except false fetch for foreign from full grant group having in inner
+    intersect interval into is join lateral leading left like limit natural not null offset on only or order outer
+    primary references returning right row select session_user set some table then time timestamp to trailing true
+    union unique user using values varchar variadic verbose when where window with char bit int integer numeric
+    decimal real float boolean character nchar national out inout precision coalesce greatest least nullif overlay
+    position substring trim treat extract exists grouping normalize setof xmlattributes xmlconcat xmlelement
+    xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable json json_array json_arrayagg
+    json_exists json_object json_objectagg json_query json_scalar json_serialize json_table json_value
+    merge_action bigint smallint dec binary authorization collation concurrently freeze ilike isnull notnull
+    overlaps similar tablesample current_schema current_catalog current_role current_time current_timestamp
+    current_user localtime localtimestamp analyse analyze asymmetric symmetric initially deferrable placing over
+    filter within
+"""
+_RESERVED = frozenset(_KEYWORDS.split())
 _QUOTED = re.compile(r"""((?:[eEuU]&?)?'(?:[^']|'')*'|(?:[uU]&)?"(?:[^"]|"")*")""")
 _KEYWORD = re.compile(r"\b[A-Z]{2,}\b")
 _BLANKS = ("\n", "\t", "  ", " /* x */ ", " /* ' */ ", ' /* " /* nested */ */ ', " -- x\n", " --'\n", "\r\n", "\f")

@@ -1,0 +1,18 @@
+-- Types whose values call users' code when they are compared or become JSON or text, and places that hold such values.
+CREATE TYPE public.shade AS (level integer);
+CREATE FUNCTION public.shade_to_json(public.shade) RETURNS json LANGUAGE sql STABLE AS 'SELECT to_json(max(name)) FROM hr.employees';
+CREATE CAST (public.shade AS json) WITH FUNCTION public.shade_to_json(public.shade);
+CREATE FUNCTION public.shade_to_text(public.shade) RETURNS text LANGUAGE sql STABLE AS 'SELECT max(name) FROM hr.employees';
+CREATE CAST (public.shade AS text) WITH FUNCTION public.shade_to_text(public.shade);
+CREATE TYPE public.paint AS (shade public.shade, litres numeric);
+CREATE TABLE public.paints (id integer PRIMARY KEY, paint public.paint, shades public.shade[]);
+INSERT INTO public.paints SELECT n, ROW(ROW(n), 1)::public.paint, ARRAY[ROW(n)]::public.shade[] FROM generate_series(1, 3) n;
+CREATE DOMAIN public.good_ticket AS public.ticket;
+CREATE TYPE public.pair_of_tickets AS (one public.ticket, other public.ticket);
+CREATE TYPE public.ticket_range AS RANGE (subtype = public.ticket);
+CREATE TABLE public.ticket_shelf (
+  id integer PRIMARY KEY, pair public.pair_of_tickets, many public.ticket[], good public.good_ticket, span public.ticket_range);
+INSERT INTO public.ticket_shelf SELECT n, ROW(ROW(n), ROW(n))::public.pair_of_tickets, ARRAY[ROW(n)]::public.ticket[], ROW(n)::public.ticket,
+  public.ticket_range(ROW(n)::public.ticket, ROW(n + 1)::public.ticket) FROM generate_series(1, 3) n;
+CREATE TYPE public.pointer AS (target regclass, note text);
+CREATE TYPE public.coded_box AS (inside public.coded);
