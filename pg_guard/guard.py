@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pg_guard.checks.base import Subject
+from pg_guard.checks.where import WhereCheck
 from pg_guard.decision import SEVERITIES, Decision, Finding
 from pg_guard.facts.extract import extract
 from pg_guard.facts.reader import Reader, TooDeep
@@ -173,6 +174,16 @@ class Guard:
             tables.denied(name) and not any(tables.reviewed(step) for step in use.via)
             for use in shape.relations
             for name in use.names
+        )
+
+    def requirements(self, relation: Relation) -> tuple[tuple[str, ...], ...]:
+        """Conditions that each use of a relation must carry: the columns to hold, or () for any restriction."""
+        clauses = [check.clauses for check in self._program.checks if isinstance(check, WhereCheck)]
+        return tuple(
+            clause.columns
+            for group in clauses
+            for clause in group
+            if clause.concerns((relation.key,), self._program.names)
         )
 
     def visible_columns(self, relation: Relation) -> tuple[Column, ...]:

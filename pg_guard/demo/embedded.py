@@ -133,9 +133,9 @@ def start(directory: Path, *, detached: bool = False) -> EmbeddedServer:
     """Start PostgreSQL 18 with an empty cluster, or with the one that an earlier start left in the directory.
 
     Args:
-        directory: Where the data goes (``data`` below it) and the log (``postgresql.log``); created when missing. When the account that runs
-            PostgreSQL cannot enter it (as root, PostgreSQL runs as ``nobody``), a temporary directory is used instead
-            and removed at the end.
+        directory: Where the data goes (``data`` below it) and the log (``postgresql.log``); created when missing.
+            When the account that runs PostgreSQL cannot enter it (as root, PostgreSQL runs as ``nobody``), the data
+            goes to a temporary directory and is removed at the end.
         detached: True lets the server outlive this process; it then ends at SIGTERM to its `keeper_pid`.
 
     Raises:

@@ -1,0 +1,101 @@
+"""The life of a stdio server. In: a policy file and a DSN. Out: runs until the client closes, or a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pg_guard.catalog.model import Catalog
+from pg_guard.entry.mcp.server import build_server
+from pg_guard.execute.executor import Executor
+from pg_guard.guard import Guard
+from pg_guard.policy.load import load_policy
+
+if TYPE_CHECKING:
+    from pg_guard.policy.model import Policy
+
+__all__ = ["serve_stdio"]
+
+_SECONDS_TO_STOP = 3.0
+
+
+def serve_stdio(policy_path: str, dsn: str) -> int:
+    """Serve a guarded database on standard input and output.
+
+    Args:
+        policy_path: The policy file.
+        dsn: PostgreSQL connection URI.
+
+    Returns:
+        The exit code: 0 when the client closed, 130 or 143 after SIGINT or SIGTERM.
+
+    Raises:
+        UsageError: The policy file cannot be read.
+        PolicyError: It is not a valid policy.
+        DatabaseError: The database cannot be reached.
+        CatalogError: Its catalog cannot be read.
+    """
+    # First, so that an invalid policy is reported without a database.
+    policy = load_policy(policy_path).policy
+    return asyncio.run(_serve(policy, dsn))
+
+
+async def _serve(policy: Policy, dsn: str) -> int:
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def stop(number: signal.Signals) -> None:
+        if not stopped.done():
+            stopped.set_result(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+
+    starting = asyncio.create_task(_start(policy, dsn))
+    first: set[asyncio.Future[Any]] = {starting, stopped}
+    await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    if stopped.done():
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return _say_stopped(stopped.result())
+    guard, executor = await starting
+    server = asyncio.create_task(build_server(guard, executor).run_stdio_async())
+    try:
+        waiting: set[asyncio.Future[Any]] = {server, stopped}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        # Cancelled first: a statement that is running is then cancelled on the server too.
+        server.cancel()
+        await asyncio.wait({server}, timeout=_SECONDS_TO_STOP)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(executor.close(), _SECONDS_TO_STOP)
+    if stopped.done():
+        code = _say_stopped(stopped.result())
+        # A thread of the transport still waits for standard input and would keep the process alive.
+        sys.stderr.flush()
+        os._exit(code)
+    await server
+    return 0
+
+
+async def _start(policy: Policy, dsn: str) -> tuple[Guard, Executor]:
+    guard = Guard(policy, await Catalog.from_database(dsn))
+    limits = policy.limits
+    executor = await Executor.open(
+        dsn,
+        statement_timeout=limits.statement_timeout,
+        rows=limits.rows,
+        result_bytes=limits.result_bytes,
+        search_path=guard.search_path,
+    )
+    return guard, executor
+
+
+def _say_stopped(code: int) -> int:
+    name = signal.Signals(code - 128).name
+    print(f"pg-guard: stopped by {name}", file=sys.stderr)  # noqa: T201 - standard output belongs to the protocol
+    return code
