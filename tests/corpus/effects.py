@@ -29,14 +29,16 @@ TWINS = {"hidden": "unguarded_hidden", "tenant": "unguarded_tenant"}
 
 MILLISECONDS = 3000
 # An endless statement shows itself at any limit; a short one keeps the tests short.
-MILLISECONDS_OF_LOAD = 400
+MILLISECONDS_OF_LOAD = 150
 BYTES_OF_LOAD = 8_000_000
 _OUT_OF_RESOURCES = {"57014", "53200", "54000"}
 
 # A password's hash, which has no canary, gives itself away by its prefix.
 _SECRETS = re.compile(rf"{CANARIES.pattern}|SCRAM-SHA-256\$", re.IGNORECASE)
 # Lines of the planted file, of the account list, and names in the data directory.
-_FILES = re.compile(r"canary-file|canary_file|43414e4152592d66696c65|root:x:0|726f6f743a783a30|pg_filenode\.map", re.IGNORECASE)
+_FILES = re.compile(
+    r"canary-file|canary_file|43414e4152592d66696c65|root:x:0|726f6f743a783a30|pg_filenode\.map", re.IGNORECASE
+)
 
 _OWN_DATABASE = re.compile(r'\bbed(?="?\s*\.)')
 
@@ -57,8 +59,10 @@ SELECT (SELECT string_agg(schemaname || sequencename || coalesce(last_value, 0),
   (SELECT max(stats_reset) FROM pg_stat_slru), (SELECT stats_reset FROM pg_stat_archiver),
   (SELECT stats_reset FROM pg_stat_checkpointer), (SELECT max(stats_reset) FROM pg_stat_recovery_prefetch),
   (SELECT string_agg(slot_name, ',') FROM pg_replication_slots), (SELECT string_agg(roname, ',') FROM pg_replication_origin),
-  (SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database), (SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles),
-  (SELECT sum(hashtext(relname || relfilenode)::bigint) FROM pg_class), (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_largeobject_metadata),
+  (SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database),
+  (SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles),
+  (SELECT sum(hashtext(relname || relfilenode)::bigint) FROM pg_class),
+  (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_largeobject_metadata),
   (SELECT string_agg(f, ',' ORDER BY f) FROM pg_ls_dir('.') f WHERE f LIKE 'pwned%'), (SELECT count(*) FROM pg_ls_dir('pg_snapshots')),
   pg_read_file('postgresql.auto.conf'), pg_conf_load_time(), (SELECT checkpoint_lsn FROM pg_control_checkpoint()),
   pg_walfile_name(pg_current_wal_lsn())
@@ -147,7 +151,9 @@ class Ground:
                 return effects
             if not client.failed:
                 now = client.run(_TRANSACTION).rows
-                if not client.in_transaction or now[0][0] != begun[0][0]:
+                if not now:
+                    effects.remarks.append("no answer after the statement")
+                elif not client.in_transaction or now[0][0] != begun[0][0]:
                     effects.add("session", "the transaction ended")
                     effects.add("write", "the statement left the transaction")
                     self._dirty = True

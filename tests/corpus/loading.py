@@ -10,7 +10,7 @@ A file holds related families of attacks (`family_group:`, each case names its `
       - id: revenue-by-month    # unique in the whole corpus, kebab-case
         sql: SELECT 1
         family: set-operations  # attacks: the technique
-        works: leak             # attacks: leak, oracle, write, session, file, load or error: how it shows its effect when nothing guards it
+        works: leak             # attacks: how it shows its effect when nothing guards it (README.md)
         policy: tenant          # optional: another policy for this case
         todo: why the guard is known to decide wrongly today
         needs: libxml           # a part that not every build of PostgreSQL has
@@ -129,13 +129,15 @@ def _read(path: Path, kind: Kind) -> list[Case]:
             raise CorpusError(f"{where} {identifier}: sql is not a text")
         family, works = entry.get("family"), entry.get("works")
         if kind == "attacks" and not (isinstance(family, str) and _ID.fullmatch(family) and works in _WORKS):
-            raise CorpusError(f"{where} {identifier}: an attack has a family, in kebab-case, and works: {sorted(_WORKS)}")
+            raise CorpusError(
+                f"{where} {identifier}: an attack has a family, in kebab-case, and works: {sorted(_WORKS)}"
+            )
         if kind == "benign" and (family or works):
             raise CorpusError(f"{where} {identifier}: family and works belong to attacks")
         cases.append(
             Case(
                 id=identifier,
-                group=family if kind == "attacks" else group,
+                group=family if isinstance(family, str) else group,
                 sql=sql,
                 policy=chosen,
                 works=works or "",

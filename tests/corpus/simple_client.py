@@ -109,6 +109,9 @@ class Client:
 
     def run(self, text: str) -> Reply:
         """Send a text by the simple protocol; never raises on what the server answers."""
+        if "\0" in text:
+            # Both protocols end a text at its first NUL; a client that sends the rest breaks the message.
+            return Reply(error="a text cannot hold a NUL byte")
         self._notices.clear()
         rows: list[tuple[str | None, ...]] = []
         columns: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from _pytest.mark import ParameterSet
+
+# What the attacks are at least; a file that is lost must not go unseen.
+STATEMENTS, FAMILIES = 1700, 70
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,10 @@ def test_attacks_work(ground: Ground, cases: list[Case]) -> None:
         ("SELECT id, name, city FROM customers ORDER BY id LIMIT 20", "demo"),
         ("SELECT count(*) FROM web_events WHERE occurred_at < '2026-02-01'", "demo"),
         ("SELECT sum(total) FROM orders WHERE tenant_id = 1", "tenant"),
-        ("SELECT c.name, o.total FROM customers c JOIN orders o ON o.customer_id = c.id AND o.tenant_id = 1 WHERE c.tenant_id = 1", "tenant"),
+        (
+            "SELECT c.name, o.total FROM customers c JOIN orders o ON o.customer_id = c.id AND o.tenant_id = 1 WHERE c.tenant_id = 1",
+            "tenant",
+        ),
     ],
 )
 @pytest.mark.parametrize("works", ["leak", "oracle", "write", "session", "file", "load", "error"])
@@ -75,3 +82,11 @@ def test_an_honest_statement_shows_no_effect(ground: Ground, sql: str, policy: s
 def test_no_attack_brings_its_own_canary() -> None:
     # A canary in the text would come back in a row or an error, and look like a leak.
     assert [case.place for case in load_cases("attacks") if case.works == "leak" and CANARIES.search(case.sql)] == []
+
+
+def test_the_attacks_are_whole() -> None:
+    cases = load_cases("attacks")
+    assert len(cases) >= STATEMENTS
+    assert len({case.group for case in cases}) >= FAMILIES
+    texts = Counter((case.sql, case.policy) for case in cases)
+    assert [case.place for case in cases if texts[case.sql, case.policy] > 1] == [], "the same text counts twice"
