@@ -7,7 +7,7 @@ grammar itself writes it as a call to a function of pg_catalog.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pg_guard.catalog.model import Name
 from pg_guard.facts import expressions, implicit, references
@@ -82,7 +82,7 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         args = (*args, *order)
     expressions.read(reader, body.get("agg_filter"), scope, "filter")
     if "over" in body:
-        read_window(reader, body["over"], scope)
+        _read_over(reader, body["over"], scope)
     # WITHIN GROUP hands its order to the aggregate, which sorts by it.
     implicit.use_comparison(reader, (*order, *(args if body.get("agg_distinct") else ())), location)
     named = tuple(arg.get("NamedArgExpr", {}).get("name") for arg in raw_args)
@@ -142,6 +142,14 @@ def _use_cast_like_call(reader: Reader, schema: str | None, name: str, arg: Expr
         reader.coerce(arg.type, found.key, location, explicit=True)
 
 
+def _read_over(reader: Reader, body: Node, scope: Scope) -> None:
+    """The window of a call: a condition is pushed below it only where its PARTITION BY allows that."""
+    partition = read_window(reader, body, scope)
+    # A name alone stands for a window of the WINDOW clause, which is read there.
+    if scope.level is not None and not body.get("name"):
+        scope.level.windows.append(partition)
+
+
 def read_window(reader: Reader, body: Node, scope: Scope) -> list[Expr]:
     """Read a window definition; returns its PARTITION BY expressions."""
     partition = list(expressions.read_all(reader, body.get("partitionClause"), scope, "window"))
@@ -196,7 +204,8 @@ def _compare_rows(reader: Reader, body: Node, scope: Scope, use: Use) -> Expr:
     """Rows are compared field by field, each pair by the operator of its own types (make_row_comparison)."""
     location = body.get("location", -1)
     left = expressions.read_all(reader, body["lexpr"]["RowExpr"].get("args"), scope, use)
-    names = ["<=", ">="] if "BETWEEN" in body.get("kind", "") else [operator_name(body.get("name", []))[1]]
+    kind = body.get("kind", "AEXPR_OP")
+    names = _bounds(kind) if "BETWEEN" in kind else (operator_name(body.get("name", []))[1],)
     schema = operator_name(body.get("name", []))[0]
     values = [*left]
     for row in _rows(body):
@@ -230,7 +239,7 @@ def combine(reader: Reader, body: Node, left: Expr | None, right: Expr) -> Expr:
     kind = body.get("kind", "AEXPR_OP")
     location = body.get("location", -1)
     if kind in ("AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN", "AEXPR_BETWEEN_SYM", "AEXPR_NOT_BETWEEN_SYM"):
-        for name in ("<=", ">="):
+        for name in _bounds(kind):
             apply_operator(reader, None, name, left, right, location)
         operator = "BETWEEN"
         result: Name | None = _BOOL
@@ -269,6 +278,11 @@ def _fold(operator: str, left: Expr, right: Expr) -> str | None:
     if not isinstance(result, float) or not math.isfinite(result):
         return None
     return str(int(result)) if result.is_integer() else str(result)
+
+
+def _bounds(kind: str) -> tuple[str, str]:
+    """The operators that BETWEEN and NOT BETWEEN stand for."""
+    return ("<", ">") if "NOT" in kind else ("<=", ">=")
 
 
 def _nullif_type(reader: Reader, body: Node, left: Expr | None, right: Expr) -> Name | None:

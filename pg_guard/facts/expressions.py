@@ -94,8 +94,10 @@ def read_all(reader: Reader, nodes: Sequence[Node | None] | None, scope: Scope, 
 
 
 def merge(exprs: tuple[Expr, ...], type_: Name | None = None, *, aggregate: bool = False) -> Expr:
-    """What is known of an expression made of others."""
+    """What is known of an expression made of others; it is of their one type unless `type_` tells."""
     items = tuple(item for each in exprs for item in each.items)
+    if type_ is None and exprs and all(each.type == exprs[0].type for each in exprs):
+        type_ = exprs[0].type
     return Expr(
         type_,
         items,

@@ -272,7 +272,6 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
     level.has_aggregate = level.has_aggregate or any(output.expr.aggregate for output in query.outputs)
     for entry in body.get("windowClause", ()):
         level.windows.append(calls.read_window(reader, entry["WindowDef"], scope))
-    _collect_windows(reader, body.get("targetList", []), scope, level)
     _read_sort(reader, body.get("sortClause"), scope, query.outputs, "order")
     distinct = [entry for entry in body.get("distinctClause", ()) if entry]
     if "distinctClause" in body and not distinct:
@@ -452,35 +451,3 @@ def _output(outputs: list[Output], name: str) -> Output | None:
 
 def _visible(scope: Scope, name: str) -> bool:
     return bool(scope.opened) or any(column.name == name for column in scope.columns)
-
-
-def _collect_windows(reader: Reader, nodes: list[Node], scope: Scope, level: Level) -> None:
-    """PARTITION BY of windows written inline, so that a condition is pushed below them only where they allow it.
-
-    Their facts were recorded when the call was read; here only the columns are looked up again.
-    """
-    stack: list[object] = list(nodes)
-    while stack:
-        current = stack.pop()
-        if isinstance(current, list):
-            stack.extend(current)
-        elif isinstance(current, dict):
-            over = current.get("over")
-            if isinstance(over, dict):
-                level.windows.append(
-                    [_lookup(scope, node) for node in over.get("partitionClause", ()) if not over.get("name")]
-                )
-            stack.extend(value for key, value in current.items() if key not in ("over", "subselect"))
-
-
-def _lookup(scope: Scope, node: Node) -> Expr:
-    if "ColumnRef" in node:
-        parts = field_names(node["ColumnRef"]["fields"])
-        if len(parts) == 1:
-            found = [column for column in scope.columns if column.name == parts[0]]
-        else:
-            source = scope.source(parts[-2])
-            found = [column for column in (source.columns or []) if column.name == parts[-1]] if source else []
-        if len(found) == 1:
-            return Expr(found[0].type, (found[0],), found[0], probe=found[0])
-    return Expr()

@@ -123,9 +123,10 @@ class Reader:
     ) -> Expr:
         """Record that a column is read, and tell what is known of it."""
         self._record_column(column, use, self.at(location), star, whole_row)
+        type_ = column.type
         while len(column.merged) == 1:
             column = column.merged[0]
-        return Expr(column.type, (column,), column, probe=column, fields=column.fields)
+        return Expr(type_, (column,), column, probe=column, fields=column.fields)
 
     def _record_column(self, column: SourceColumn, use: Use, place: int, star: bool, whole_row: bool) -> None:
         if column.merged:

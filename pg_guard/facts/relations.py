@@ -9,10 +9,10 @@ from pg_guard.facts.conditions import read_condition
 from pg_guard.facts.model import ColumnUse, RelationUse, ScanUse
 from pg_guard.facts.names import PG, SYSTEM_COLUMNS
 from pg_guard.facts.predicates import Condition, Equal
-from pg_guard.facts.scopes import Base, Cte, FromItem, Level, Output, Query, Scope, Source, SourceColumn
+from pg_guard.facts.scopes import Base, Cte, Expr, FromItem, Level, Output, Query, Scope, Source, SourceColumn
 
 if TYPE_CHECKING:
-    from pg_guard.catalog.model import Relation
+    from pg_guard.catalog.model import Name, Relation
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
 
@@ -333,11 +333,14 @@ def _joined_item(
     join.level = level
     first: list[SourceColumn] = []
     for one, other in merged:
+        type_ = one.type if one.type == other.type else _merged_type(reader, one, other)
         if kind == "JOIN_FULL":
-            column = SourceColumn(join, one.name, one.type, ())
+            column = SourceColumn(join, one.name, type_, ())
             column.merged = (one, other)
         else:
             column = other if kind == "JOIN_RIGHT" else one
+            if column.type != type_:
+                column = _stand_in(join, column, type_)
         first.append(column)
     taken = {id(column) for pair in merged for column in pair}
     rest = [column for column in (*left.columns, *right.columns) if id(column) not in taken]
@@ -346,17 +349,23 @@ def _joined_item(
     if using := body.get("join_using_alias"):
         named = Source("join", using.get("aliasname", ""))
         named.level = level
-        named.columns = [_stand_in(named, column) for column in first]
+        named.columns = [_stand_in(named, column, column.type) for column in first]
         rels = [*rels, named]
     if body.get("alias"):
         # An alias on the join hides the names inside of it.
-        join.columns = [_stand_in(join, column) for column in columns]
+        join.columns = [_stand_in(join, column, column.type) for column in columns]
         rename(reader, join, body)
         return FromItem([join], list(join.columns), left.opened + right.opened)
     return FromItem(rels, columns, left.opened + right.opened)
 
 
-def _stand_in(source: Source, column: SourceColumn) -> SourceColumn:
-    copy = SourceColumn(source, column.name, column.type, ())
+def _merged_type(reader: Reader, one: SourceColumn, other: SourceColumn) -> Name | None:
+    """The common type of the two columns that USING merges (buildMergedJoinVar)."""
+    return reader.common((Expr(one.type), Expr(other.type)))
+
+
+def _stand_in(source: Source, column: SourceColumn, type_: Name | None) -> SourceColumn:
+    copy = SourceColumn(source, column.name, type_, ())
     copy.merged = (column,)
+    copy.fields = column.fields
     return copy

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pg_guard.facts import expressions, queries
-from pg_guard.facts.names import PG, Names
+from pg_guard.facts.names import Names
 from pg_guard.facts.reader import Reader, TooDeep
 from pg_guard.facts.scopes import Base, Query, Scope, Source, SourceColumn
 from pg_guard.sql.text import Refusal, admit
@@ -83,7 +83,7 @@ class ViewShapes:
         functions = tuple(
             use
             for use in facts.functions
-            if any(each.schema != PG and not each.extension for each in use.candidates) or not use.known
+            if any(not names.ships(each.key) and not each.extension for each in use.candidates) or not use.known
         )
         conditions = {
             Base(name, use.name): None for use in facts.columns if use.use != "output" for name in use.relations
@@ -114,20 +114,18 @@ class ViewShapes:
         return query
 
     def generated(self, names: Names, relation: Relation) -> dict[str, tuple[Base, ...]]:
-        """For each generated column, itself and the columns that it is computed from."""
+        """For each column of a table, itself and, for a generated one, the columns that it is computed from."""
         key = relation.key
         found = self._generated.get(key)
         if found is None:
-            found = {}
-            if any(column.generated for column in relation.columns):
-                source = Source("relation", relation.name)
-                source.columns = [
-                    SourceColumn(source, column.name, column.type, (Base(key, column.name),))
-                    for column in relation.columns
-                ]
-                for column in relation.columns:
-                    if column.generated:
-                        found[column.name] = (Base(key, column.name), *self._bases(names, source, column.generated))
+            own = {column.name: (Base(key, column.name),) for column in relation.columns}
+            found = dict[str, tuple[Base, ...]](own)
+            source = Source("relation", relation.name)
+            source.columns = [SourceColumn(source, name, None, base) for name, base in own.items()]
+            for column, read in zip(relation.columns, source.columns, strict=True):
+                read.type = column.type
+                if column.generated:
+                    found[column.name] = (*own[column.name], *self._bases(names, source, column.generated))
             self._generated[key] = found
         return found
 
