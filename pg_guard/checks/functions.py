@@ -77,7 +77,7 @@ class FunctionRules:
         """Why this overload is not allowed, or '' when it is."""
         if function.key in self.deny_names or any(each.matches(function) for each in self.deny_signatures):
             return "is on the policy's list of denied functions"
-        shipped = function.schema in _SYSTEM or function.extension in builtins.extensions()
+        shipped = not function.planted and (function.schema in _SYSTEM or function.extension in builtins.extensions())
         named = function.key in self.allow_names or any(each.matches(function) for each in self.allow_signatures)
         if not shipped:
             if not named:

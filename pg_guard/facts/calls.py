@@ -383,4 +383,5 @@ def apply_operator(
             for function in reader.names.functions(chosen.function.schema, chosen.function.name):
                 implicit.pass_arguments(reader, function, declared, values, location)
         return reader.names.types.result(chosen.result, declared, given)
-    return results.pop() if len(results) == 1 else None
+    result = results.pop() if len(results) == 1 else None
+    return result if result is not None and result.name not in POLYMORPHIC else None

@@ -114,13 +114,15 @@ def _record(reader: Reader, type_: Name, functions: tuple[Name, ...], location: 
 
 
 def use_json_casts(reader: Reader, values: Iterable[Expr], location: int = -1) -> None:
-    """Record users' casts to json, which PostgreSQL applies to every part of a value that becomes JSON."""
+    """Record users' casts to json, which PostgreSQL applies to what is neither a row nor an array inside of a value."""
     types = reader.names.types
     if types is None or _JSON not in types.user_casts:
         return
     for value in values:
         for part in set(_parts(reader, value)):
-            reader.coerce(part, _JSON, location, explicit=True)
+            found = types.find(part)
+            if found is not None and found.kind not in ("composite", "array"):
+                reader.coerce(part, _JSON, location, explicit=True)
 
 
 def pass_arguments(

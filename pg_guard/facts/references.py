@@ -115,6 +115,11 @@ def read_indirection(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr
     steps = body.get("indirection", [])
     reader.facts.raw_fields.extend(step["String"]["sval"] for step in steps if "String" in step)
     arg = body.get("arg") or {}
+    while "A_Indirection" in arg:
+        # `((a).b).c` is `(a).b.c`.
+        inner = arg["A_Indirection"]
+        reader.facts.raw_fields.extend(step["String"]["sval"] for step in inner["indirection"] if "String" in step)
+        steps, arg = [*inner["indirection"], *steps], inner.get("arg") or {}
     # `(alias).field` names one column, not the whole row.
     if steps and "String" in steps[0] and (source := row_named(reader, arg, scope)):
         reference = arg["ColumnRef"]

@@ -200,7 +200,32 @@ class Types:
         return [each for each, _ in rows]
 
     def _fits(self, wanted: Sequence[Name], given: Given) -> bool:
-        return all(self.coerces(one, other) for one, other in zip(given, wanted, strict=False))
+        return all(self.coerces(one, other) for one, other in zip(given, wanted, strict=False)) and (
+            sum(name.name in POLYMORPHIC and name.schema == PG for name in wanted) < 2 or self._agree(wanted, given)
+        )
+
+    def _agree(self, wanted: Sequence[Name], given: Given) -> bool:
+        """Do polymorphic arguments fit each other? (check_generic_type_consistency)"""
+        equal: set[Name] = set()
+        compatible: list[Name] = []
+        for declared, type_ in zip(wanted, given, strict=False):
+            if type_ is None or type_ == UNKNOWN or declared.schema != PG or declared.name not in POLYMORPHIC:
+                continue
+            element = self._element_for(declared, type_)
+            if element is not None:
+                compatible.append(element) if "compatible" in declared.name else equal.add(element)
+        return len(equal) < 2 and (len(set(compatible)) < 2 or self.common(compatible) is not None)
+
+    def _element_for(self, declared: Name, given: Name) -> Name | None:
+        """The element type that an argument of a polymorphic type stands for."""
+        if declared.name in _ANY_ARRAY:
+            return self.element(given)
+        if declared.name in _ANY_RANGE | _ANY_MULTIRANGE:
+            found = self.find(self.base(given))
+            if found is not None and declared.name in _ANY_MULTIRANGE and found.base is not None:
+                found = self.find(found.base)
+            return found.base if found is not None else None
+        return given
 
     def _best(self, rows: list[tuple[T, tuple[Name, ...]]], given: list[Name]) -> list[tuple[T, tuple[Name, ...]]]:
         bases = [name if name == UNKNOWN else self.base(name) for name in given]
@@ -279,13 +304,7 @@ class Types:
                 continue
             if one.name == declared.name and one.name in _ANY_RANGE | _ANY_MULTIRANGE:
                 return self.base(other) if other is not None else None
-            if one.name in _ANY_ARRAY:
-                elements.append(self.element(other))
-            elif one.name in _ANY_RANGE | _ANY_MULTIRANGE:
-                found = self.find(self.base(other)) if other is not None else None
-                elements.append(found.base if found is not None else None)
-            else:
-                elements.append(other)
+            elements.append(other if other is None or other == UNKNOWN else self._element_for(one, other))
         known = [name for name in elements if name is not None and name != UNKNOWN]
         if not known:
             element = _TEXT if elements and None not in elements else None

@@ -31,7 +31,7 @@ _OWN_CONSTANTS: dict[str, tuple[str, ...]] = {
     "order_status": ("paid", "pending"), "grade": ("low",), "email_address": ("a@b.example",), "code": ("c",), "code_of_code": ("d",),
     "dimensions": ("(1,2,3)",), "person": ('(first,"x")',), "household": ('("(h,x)",1)',), "ticket": ("(1)",), "staff_ref": ("(1)",),
     "coded": ("(c,1)",), "_order_status": ("{paid}",), "_ticket": ('{"(1)"}',), "_person": ('{"(a,b)"}',), "_grade": ("{low}",),
-    "shade": ("(1)",), "paint": ('("(1)",2)',), "_shade": ('{"(1)"}',), "good_ticket": ("(2)",), "pair_of_tickets": ('("(1)","(2)")',),
+    "shade": ("dark",), "paint": ("(light,2)",), "_shade": ("{dark}",), "good_ticket": ("(2)",), "pair_of_tickets": ('("(1)","(2)")',),
     "ticket_range": ('["(1)","(2)")',), "pointer": ("(orders,x)",), "coded_box": ('("(c,1)")',),
 }  # fmt: skip
 CONSTANTS: dict[Name, tuple[str, ...]] = {
