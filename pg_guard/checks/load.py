@@ -7,7 +7,7 @@ to be large, before the database sees it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pg_guard.catalog import builtins
 from pg_guard.checks.regexes import explosive
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from pg_guard.checks.base import Subject
     from pg_guard.decision import Finding
     from pg_guard.facts.model import FunctionUse, Recursion
-    from pg_guard.facts.scopes import Level, Query
+    from pg_guard.facts.scopes import Level, Query, Source, SourceColumn
 
 __all__ = ["LoadCheck"]
+
+Equalities: TypeAlias = "list[tuple[tuple[SourceColumn, ...], tuple[SourceColumn, ...]]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class LoadCheck:
                     location,
                 )
         for recursion in subject.facts.recursions:
-            if not _ends(recursion):
+            if not _ends(recursion, subject.facts.equalities):
                 yield subject.finding(
                     "load/unbounded-recursion",
                     "medium",
@@ -96,22 +98,25 @@ class LoadCheck:
             )
 
 
-def _ends(recursion: Recursion) -> bool:
+def _ends(recursion: Recursion, equalities: Equalities) -> bool:
     """Does something in the statement bound the recursion?
 
-    A CYCLE clause; a stored relation that every recursive term joins (its rows run out, unless the data is a cycle, which
+    A stored relation that every recursive term joins by an equality (its rows run out, unless the data is a cycle, which
     only the time-out can end); a condition on the recursive rows; or a LIMIT right above every use, which PostgreSQL
-    stops at.
+    stops at. A CYCLE clause alone ends nothing: a counter never meets a value twice.
     """
     cte = recursion.cte
-    if recursion.cycle or cte.query is None or cte.query.right is None:
+    if cte.query is None or cte.query.right is None:
         return True
     terms = list(_levels(cte.query.right))
     recursive = [(level, source) for level in terms for source in level.sources if source.cte is cte]
     if not recursive:
         return True
     prover = Prover()
-    if all(_reads_stored(level) or prover.restricted(level, source) or level.limited for level, source in recursive):
+    if all(
+        prover.restricted(level, source) or level.limited or _joins_stored(level, source, equalities)
+        for level, source in recursive
+    ):
         return True
     return bool(cte.uses) and all(
         source.level is not None
@@ -133,6 +138,17 @@ def _levels(query: Query) -> Iterator[Level]:
     for part in (query.left, query.right):
         if part is not None:
             yield from _levels(part)
+
+
+def _joins_stored(level: Level, source: Source, equalities: Equalities) -> bool:
+    """Does an equality link the recursive rows with something that a stored relation limits?"""
+    others = {id(each) for each in level.sources if each is not source}
+    linked = any(
+        {id(column.source) for column in (*left, *right)} & others
+        and any(column.source is source for column in (*left, *right))
+        for left, right in equalities
+    )
+    return linked and _reads_stored(level)
 
 
 def _reads_stored(level: Level) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,8 +13,21 @@ if TYPE_CHECKING:
 
 __all__ = ["check_notes"]
 
+_JUNK = re.compile(r"\$\d+[A-Za-z_\x80-\U0010ffff]")
+
 
 def check_notes(subject: Subject) -> Iterator[Finding]:
+    for location in subject.facts.parameters:
+        # libpg_query accepts what PostgreSQL refuses since version 16: letters right behind the number.
+        start = subject.sql.char(location)
+        if _JUNK.match(subject.sql.text, start):
+            yield subject.finding(
+                "sql/syntax",
+                "low",
+                "There is trailing junk after a parameter.",
+                "Put a blank behind the number.",
+                location,
+            )
     for note in dict.fromkeys(subject.facts.notes):
         severity = "low" if note.rule == "sql/unknown-name" else "medium"
         yield subject.finding(note.rule, severity, note.message, note.remediation, note.location)  # type: ignore[arg-type] # literals

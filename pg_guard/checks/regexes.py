@@ -13,6 +13,7 @@ __all__ = ["explosive"]
 _COUNT = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
 _MOST_STATES = 20_000
 _UNBOUNDED = 10_000
+_MOST_REFERRED = 1_000
 
 
 def _quantifier(pattern: str, at: int) -> tuple[int, int]:
@@ -51,7 +52,8 @@ def explosive(pattern: str) -> str:
     A repeated group with a part of its own in every branch, as the blank in ``( [a-z]+)*``, can match in one way only.
     """
     stack = [_Group()]
-    index = 0
+    index = references = loose = 0
+    widest = 1
     while index < len(pattern):
         character = pattern[index]
         inside, is_fixed = 1, character not in "^$|"
@@ -61,6 +63,9 @@ def explosive(pattern: str) -> str:
             times, length = _quantifier(pattern, index)
             if is_reference and times >= _UNBOUNDED:
                 return "it repeats a back reference without bound"
+            references += is_reference
+            if references > 1 and loose > 1 or references and widest > _MOST_REFERRED:
+                return "its back references can be met in too many ways"
         elif character == "[":
             index = _skip_bracket(pattern, index)
             times, length = _quantifier(pattern, index)
@@ -80,6 +85,9 @@ def explosive(pattern: str) -> str:
             inside, is_fixed = group.inside, group.all_fixed
             index += 1
             times, length = _quantifier(pattern, index)
+            loose += group.inside >= _UNBOUNDED
+            if times != _UNBOUNDED and inside != _UNBOUNDED:
+                widest = max(widest, times * inside)
             if times >= _UNBOUNDED and inside >= _UNBOUNDED and not group.all_fixed:
                 return "it repeats a repetition without bound"
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ _SECONDS = {
     "year": 31_536_000, "y": 31_536_000,
 }  # fmt: skip
 _CLOCK = re.compile(r"(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?")
+_TYPICAL_BYTES = 8
+_DIGIT_WORK = 500
 _WIDTH = re.compile(r"%-?(\d{4,})")
 
 
@@ -37,8 +40,14 @@ def asked(bound: Bound, literals: Mapping[int, str]) -> tuple[str, float]:
         return "rows", _series(literals.get(bound.base - 1), size, literals.get(bound.step - 1) if bound.step else None)
     if bound.kind == "times":
         repeated = literals.get(bound.base - 1)
-        return "bytes", _number(size) * max(1, len(repeated) if repeated is not None else 1)
-    if bound.kind in ("length", "elements", "bytes", "magnitude"):
+        return "bytes", _number(size) * (max(1, len(repeated)) if repeated is not None else _TYPICAL_BYTES)
+    if bound.kind == "elements":
+        sizes = [_number(part) for part in size.strip("{}").split(",")]
+        return "bytes", math.prod(sizes) * _TYPICAL_BYTES
+    if bound.kind == "magnitude":
+        # The work grows faster than the digits: factorial(30000) takes seconds.
+        return "bytes", _number(size) * _DIGIT_WORK
+    if bound.kind in ("length", "bytes"):
         return "bytes", _number(size)
     if bound.kind == "format-width":
         return "bytes", max((float(width) for width in _WIDTH.findall(size)), default=0.0)

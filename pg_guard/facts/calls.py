@@ -94,6 +94,8 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     )
     if len(args) == 1 and not named:
         _use_cast_like_call(reader, schema, name, args[0], location)
+    if call.literals and scope.level is not None and schema in (None, PG):
+        scope.level.calls.append(call)
     kinds = {each.kind for each in call.candidates}
     aggregate = (
         bool(body.get("agg_star") or body.get("agg_within_group")) or "aggregate" in kinds or not call.candidates
@@ -268,6 +270,8 @@ def _fold(operator: str, left: Expr, right: Expr) -> str | None:
     """The value of arithmetic on two number literals, so that a size cannot hide in ``1000 * 1000``."""
     if left.value is None or right.value is None or len(left.value) > 30 or len(right.value) > 30:
         return None
+    if operator == "||":
+        return left.value + right.value
     try:
         one, other = float(left.value), float(right.value)
         result = {"+": one + other, "-": one - other, "*": one * other, "/": one / (other or 1.0)}.get(operator)
@@ -332,6 +336,8 @@ def apply_operator(
     """The same for a name. Operators of pg_catalog work on their arguments alone, so they record nothing."""
     if operator in _REGEX_OPERATORS and right.constant and right.value is not None:
         reader.facts.patterns.append((right.value, reader.at(location)))
+    if operator == "=" and left is not None and left.items and right.items:
+        reader.facts.equalities.append((left.items, right.items))
     catalog = reader.names.catalog
     if catalog is None:
         if schema not in (None, PG):

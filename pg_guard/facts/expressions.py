@@ -135,6 +135,10 @@ def _read_common(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         for part in parts[1:]:
             calls.apply_operator(reader, None, "<", parts[0], part, body.get("location", -1))
         implicit.use_comparison(reader, (Expr(type_, parts[0].items),), body.get("location", -1))
+    if kind == "A_ArrayExpr" and parts and all(part.constant and part.value is not None for part in parts):
+        # Written out for those who ask for sizes or constants; `'{…}'` would say the same.
+        listed = ",".join(str(part.value) for part in parts)
+        return merge(parts, type_)._replace(constant=True, value="{" + listed + "}")
     return merge(parts, type_)
 
 
@@ -247,7 +251,8 @@ def _number_type(digits: str) -> Name:
         return Name(PG, "numeric")
 
 
-def _read_param(_reader: Reader, _node: Node, _scope: Scope, _use: Use) -> Expr:
+def _read_param(reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:
+    reader.facts.parameters.append(reader.at(node["ParamRef"].get("location", -1)))
     # A parameter takes its type from where it stands, as an untyped literal does.
     return Expr(UNKNOWN, constant=True, value="$")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from pg_guard.catalog.model import Function, Name
-    from pg_guard.facts.scopes import Cte, Level, Source
+    from pg_guard.facts.scopes import Cte, Level, Source, SourceColumn
 
 __all__ = [
     "ColumnUse",
@@ -151,6 +151,11 @@ class Facts:
     """Constant regular expressions, with their places."""
     lists: list[tuple[int, int]] = field(default_factory=list)
     """Lengths of IN lists, with their places."""
+    levels: list[Level] = field(default_factory=list)
+    equalities: list[tuple[tuple[SourceColumn, ...], tuple[SourceColumn, ...]]] = field(default_factory=list)
+    """Columns on both sides of each ``=``."""
+    parameters: list[int] = field(default_factory=list)
+    """Places of $1, $2 …"""
     recursions: list[Recursion] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     # What PostgreSQL's grammar saw, for the comparison with the other reading.

@@ -238,6 +238,7 @@ def _read_set_operation(reader: Reader, body: Node, scope: Scope, cte: Cte | Non
 
 def _read_values(reader: Reader, body: Node, scope: Scope) -> Query:
     query = Query("values")
+    query.size = len(body["valuesLists"])
     rows = [expressions.read_all(reader, row["List"].get("items"), scope, "output") for row in body["valuesLists"]]
     for index, first in enumerate(rows[0] if rows else ()):
         cells = tuple(row[index] for row in rows if index < len(row))
@@ -256,6 +257,8 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
     query = Query("select")
     level = Level(outer.level)
     query.level, level.owner = level, query
+    level.location = reader.at(_first_location(body.get("fromClause", [])))
+    reader.facts.levels.append(level)
     scope = Scope(outer, level)
     # Lateral items look through `outer`, so names of WITH are reached by the chain.
     tables = relations.read_from(reader, body.get("fromClause", []), scope, level)
@@ -281,8 +284,15 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
     for field in ("limitOffset", "limitCount"):
         expressions.read(reader, body.get(field), scope, "limit")
     level.limited = "limitCount" in body or "limitOffset" in body
+    level.most = _constant(body.get("limitCount"))
     level.gathers = any(field in body for field in ("sortClause", "distinctClause", "groupClause", "windowClause"))
     return query
+
+
+def _constant(node: Node | None) -> float | None:
+    """The number that a LIMIT is, when it is written as one."""
+    constant = (node or {}).get("A_Const", {})
+    return float(constant["ival"].get("ival", 0)) if "ival" in constant else None
 
 
 def _first_location(nodes: list[Node]) -> int:

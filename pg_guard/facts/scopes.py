@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from pg_guard.catalog.model import Name, Relation
+    from pg_guard.facts.model import FunctionUse
     from pg_guard.facts.predicates import Condition
 
 __all__ = ["Base", "Cte", "Expr", "FromItem", "Level", "Output", "Query", "Scope", "Source", "SourceColumn"]
@@ -93,6 +94,7 @@ class Source:
 
     __slots__ = (
         "alias",
+        "calls",
         "columns",
         "cte",
         "kind",
@@ -118,6 +120,8 @@ class Source:
         self.query: Query | None = None
         self.cte: Cte | None = None
         # Columns by name, where `columns` is None: the same name is the same column.
+        # For a function in FROM: what it calls, with constant arguments.
+        self.calls: list[FunctionUse] = []
         self.named: dict[str, SourceColumn] = {}
         self.via: tuple[Name, ...] = ()
 
@@ -169,7 +173,8 @@ class Level:
     """One SELECT: its sources and the conditions that its rows are known to meet."""
 
     __slots__ = (
-        "conditions", "distinct_on", "gathers", "group", "has_aggregate", "limited", "outer", "outputs", "owner", "sources", "windows",
+        "calls", "conditions", "distinct_on", "gathers", "group", "has_aggregate", "limited", "location", "most",
+        "outer", "outputs", "owner", "sources", "windows",
     )  # fmt: skip
 
     def __init__(self, outer: Level | None) -> None:
@@ -186,12 +191,16 @@ class Level:
         self.group: list[Expr] | None = None
         self.windows: list[list[Expr]] = []
         self.distinct_on: list[Expr] | None = None
+        # For the estimate of its work: calls with constant arguments, a constant LIMIT, its place.
+        self.calls: list[FunctionUse] = []
+        self.most: float | None = None
+        self.location = -1
 
 
 class Query:
     """A query expression: a SELECT level, VALUES, or a set operation over two of them."""
 
-    __slots__ = ("kind", "left", "level", "limited", "opened", "operation", "outputs", "right", "user")
+    __slots__ = ("kind", "left", "level", "limited", "opened", "operation", "outputs", "right", "size", "user")
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -200,6 +209,8 @@ class Query:
         self.right: Query | None = None
         self.operation = ""
         self.limited = False
+        # How many rows a VALUES has.
+        self.size = 1
         self.outputs: list[Output] = []
         # True when more columns come out than `outputs` tells (a star over something of unknown shape).
         self.opened = False

@@ -56,6 +56,7 @@ def _read_functions(reader: Reader, body: Node, scope: Scope) -> Source:
     name = _function_name(entries[0][0]) if entries else ""
     alias = (body.get("alias") or {}).get("aliasname") if len(entries) == 1 else None
     row_type: Name | None = RECORD
+    first = len(reader.facts.functions)
     for call, definitions in entries:
         before = len(reader.facts.functions)
         value = expressions.read(reader, call, scope, "from")
@@ -74,7 +75,9 @@ def _read_functions(reader: Reader, body: Node, scope: Scope) -> Source:
         columns = None if columns is None or shape is None else columns + shape
     if columns is not None and body.get("ordinality"):
         columns = [*columns, ("ordinality", Name(PG, "int8"))]
-    return _source(reader, body, columns, name, row_type)
+    source = _source(reader, body, columns, name, row_type)
+    source.calls = reader.facts.functions[first:]
+    return source
 
 
 def _split(entry: Node) -> list[tuple[Node, list[Node]]]:

@@ -14,6 +14,7 @@ from pg_guard.checks.patterns import NameSet
 from pg_guard.checks.statement import StatementCheck
 from pg_guard.checks.tables import TableAccess, TableCheck
 from pg_guard.checks.where import WhereCheck, WhereClause
+from pg_guard.checks.work import WorkCheck
 from pg_guard.facts.names import Names
 from pg_guard.policy.model import CapabilityPattern, FunctionPattern, Functions, Policy
 
@@ -71,6 +72,7 @@ def compile_policy(policy: Policy, catalog: Catalog | None) -> Program:
         checks.append(WhereCheck(clauses))
     limits = policy.limits
     checks.append(LoadCheck(limits.generated_rows, limits.generated_bytes, limits.in_list))
+    checks.append(WorkCheck(limits.product_rows, 2 * limits.generated_bytes))
     if policy.joins.max_tables is not None:
         checks.append(JoinCheck(policy.joins.max_tables))
     return Program(policy, tuple(checks), names, tables, columns, _views_to_expand(clauses, names))

@@ -231,6 +231,8 @@ class Limits(_Section):
     """Most rows that constants may ask a function for, as in ``generate_series(1, 1000000)``."""
     generated_bytes: ByteCount = 10_000_000
     """Most bytes or elements that constants may ask a function for, as in ``repeat('x', 1000)``."""
+    product_rows: PositiveInt = 50_000_000
+    """Most rows, by the catalog's estimates, of a product of relations that no equality links."""
     rows: PositiveInt = 1_000
     """Most rows that are returned; the result says when there were more."""
     result_bytes: ByteCount = 10_000_000
