@@ -68,7 +68,10 @@ def test_plain_and_broken_patterns_pass(pattern: str) -> None:
         (Bound("rows", 2, 1, 3), {0: "2026-01-01", 1: "2026-01-02", 2: "00:30:00"}, ("rows", 49)),
         (Bound("rows", 2, 1, 3), {1: "1000000000"}, ("rows", 0)),
         (Bound("times", 2, 1), {0: "abc", 1: "1000"}, ("bytes", 3000)),
-        (Bound("times", 2, 1), {1: "1000"}, ("bytes", 1000)),
+        # What is repeated is not known here: eight bytes stand for it.
+        (Bound("times", 2, 1), {1: "1000"}, ("bytes", 8000)),
+        (Bound("elements", 2), {1: "{1000,1000}"}, ("bytes", 8_000_000)),
+        (Bound("magnitude", 1), {0: "30000"}, ("bytes", 15_000_000)),
         (Bound("length", 2), {1: "1e9"}, ("bytes", 1e9)),
         (Bound("format-width", 1), {0: "%-100000s"}, ("bytes", 100000)),
     ],
@@ -102,6 +105,17 @@ def test_sizes_of_constants(bound: Bound, literals: dict[int, str], expected: tu
         ("SELECT count(*) FROM products WHERE lpad(name, 1000000000) = ''", "load/too-large"),
         ("SELECT name FROM products WHERE name ~ '(a+)+$'", "load/regular-expression"),
         ("SELECT regexp_replace(name, '((a*)*)*b', '') FROM products", "load/regular-expression"),
+        ("SELECT count(*) FROM orders a, orders b, orders c", "load/product"),
+        ("SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b", "load/product"),
+        ("WITH n AS (SELECT * FROM generate_series(1, 50000) n) SELECT count(*) FROM n a, n b", "load/product"),
+        ("SELECT count(md5(repeat('x', 1000000) || id)) FROM orders", "load/too-large"),
+        ("SELECT array_fill(1, ARRAY[20000000])", "load/too-large"),
+        ("SELECT factorial(32000)", "load/too-large"),
+        ("SELECT name ~ '^(a+)(a+)(a+)b\\1\\2\\3$' FROM products", "load/regular-expression"),
+        (
+            "WITH RECURSIVE t (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) CYCLE n SET c USING p SELECT count(*) FROM t",
+            "load/unbounded-recursion",
+        ),
         ("SELECT id FROM orders WHERE id IN (" + ",".join(["1"] * 4001) + ")", "limits/in-list"),
     ],
 )
@@ -119,6 +133,13 @@ def test_written_load_is_refused(demo_guard: Guard, sql: str, rule: str) -> None
         "WITH RECURSIVE t AS (SELECT id FROM categories WHERE parent_id IS NULL UNION ALL"
         " SELECT c.id FROM categories c JOIN t ON c.parent_id = t.id) SELECT count(*) FROM t",
         "SELECT d FROM generate_series(date '2026-01-01', date '2026-12-31', interval '1 day') d",
+        "SELECT count(*) FROM orders o JOIN order_items i ON i.order_id = o.id JOIN products p ON p.id = i.product_id",
+        "SELECT c.name, p.name FROM customers c CROSS JOIN products p",
+        "SELECT count(*) FROM orders a JOIN orders b ON lower(a.note) = lower(b.note)",
+        "SELECT d, count(o.id) FROM generate_series(date '2026-01-01', date '2026-06-30', '1 day') d"
+        " LEFT JOIN orders o ON o.ordered_at::date = d GROUP BY d",
+        "SELECT a.n * b.n FROM (VALUES (1), (2), (3)) a (n), (VALUES (1), (2), (3)) b (n)",
+        "SELECT factorial(20), 2 ^ 100, name ~ '(.)\\1' FROM products",
         "SELECT rpad(name, 40), repeat('*', 5) FROM products",
         "SELECT name FROM products WHERE name ~* '^[a-z]+( [a-z]+)*$'",
         "SELECT id FROM orders WHERE id IN (" + ",".join(["1"] * 2000) + ")",
