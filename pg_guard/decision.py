@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Decision", "Effect", "Finding", "Severity", "Span", "SEVERITIES"]
+__all__ = ["SEVERITIES", "Decision", "Effect", "Finding", "Severity", "Span"]
 
 Severity: TypeAlias = Literal["info", "low", "medium", "high", "critical"]
 Effect: TypeAlias = Literal["allow", "rewrite", "deny"]
@@ -32,6 +32,7 @@ class Span:
     column: int
 
     def to_dict(self) -> dict[str, int]:
+        """The same as plain JSON values."""
         return {"start": self.start, "end": self.end, "line": self.line, "column": self.column}
 
     @classmethod
@@ -64,6 +65,7 @@ class Finding:
     effect: Literal["deny", "warn"] = "deny"
 
     def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
         return {
             "rule": self.rule,
             "severity": self.severity,

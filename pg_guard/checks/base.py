@@ -27,6 +27,7 @@ class Subject:
     names: Names
 
     def finding(self, rule: str, severity: Severity, message: str, remediation: str, location: int) -> Finding:
+        """A finding with its place in the text."""
         return Finding(rule, severity, message, remediation, self.sql.span(location))
 
     def show(self, names: tuple[Name, ...]) -> str:
@@ -38,4 +39,5 @@ class Subject:
 class Check(Protocol):
     """A clause of the policy, compiled."""
 
-    def __call__(self, subject: Subject) -> Iterator[Finding]: ...
+    def __call__(self, subject: Subject) -> Iterator[Finding]:
+        """Yield a finding for each violation."""

@@ -57,6 +57,7 @@ class ColumnAccess:
         return bool(self._patterns(name))
 
     def hidden(self, name: Name, column: str) -> bool:
+        """Is this column hidden by a pattern?"""
         return any(pattern.name.fullmatch(column) for pattern in self._patterns(name))
 
     def visible(self, relation: Relation) -> tuple[str, ...]:
@@ -77,6 +78,7 @@ class ColumnCheck:
     tables: TableAccess
 
     def __call__(self, subject: Subject) -> Iterator[Finding]:
+        """Yield a finding for each violation."""
         # One finding per relation and place: a star over ten hidden columns is one mistake.
         found: dict[tuple[tuple[Name, ...], int, bool], list[ColumnUse]] = {}
         for use in subject.facts.columns:

@@ -27,10 +27,22 @@ __all__ = ["FunctionCheck", "FunctionRules", "Signature"]
 _SYSTEM = ("pg_catalog", "information_schema")
 # SQL spellings of type names, for signatures in policies.
 _SPELLINGS = {
-    "integer": "int4", "int": "int4", "bigint": "int8", "smallint": "int2", "boolean": "bool", "real": "float4", "decimal": "numeric",
-    "double precision": "float8", "character varying": "varchar", "character": "bpchar", "char": "bpchar", "timestamp with time zone": "timestamptz",
-    "timestamp without time zone": "timestamp", "time with time zone": "timetz", "time without time zone": "time",
-}  # fmt: skip
+    "integer": "int4",
+    "int": "int4",
+    "bigint": "int8",
+    "smallint": "int2",
+    "boolean": "bool",
+    "real": "float4",
+    "decimal": "numeric",
+    "double precision": "float8",
+    "character varying": "varchar",
+    "character": "bpchar",
+    "char": "bpchar",
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamp",
+    "time with time zone": "timetz",
+    "time without time zone": "time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +54,14 @@ class Signature:
 
     @classmethod
     def parse(cls, text: str, *, fold: bool) -> Signature:
+        """Read a signature as a policy writes it."""
         name, _, rest = text.partition("(")
         inside = rest.rstrip().removesuffix(")").strip()
         args = tuple(_type_name(part) for part in inside.split(",")) if inside else ()
         return cls(NameSet([name.strip()], fold=fold), args)
 
     def matches(self, function: Function) -> bool:
+        """Is this the overload that the signature names?"""
         given = tuple(arg.name for arg in function.args)
         return function.key in self.names and given == self.args
 
@@ -128,6 +142,7 @@ class FunctionCheck:
     tables: TableAccess
 
     def __call__(self, subject: Subject) -> Iterator[Finding]:
+        """Yield a finding for each violation."""
         seen: set[tuple[str | None, str, int]] = set()
         for use in subject.facts.functions:
             key = (use.schema, use.name, use.location)

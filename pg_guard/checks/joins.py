@@ -21,6 +21,7 @@ class JoinCheck:
     max_tables: int
 
     def __call__(self, subject: Subject) -> Iterator[Finding]:
+        """Yield a finding for each violation."""
         for level in subject.facts.joins:
             if level.tables > self.max_tables:
                 yield subject.finding(

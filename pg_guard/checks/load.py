@@ -42,6 +42,7 @@ class LoadCheck:
     in_list: int
 
     def __call__(self, subject: Subject) -> Iterator[Finding]:
+        """Yield a finding for each violation."""
         for use in subject.facts.functions:
             if not use.via and use.schema in (None, "pg_catalog"):
                 yield from self._check_call(subject, use)

@@ -17,6 +17,7 @@ _JUNK = re.compile(r"\$\d+[A-Za-z_\x80-\U0010ffff]")
 
 
 def check_notes(subject: Subject) -> Iterator[Finding]:
+    """Turn every note of the extraction into a finding."""
     for location in subject.facts.parameters:
         # libpg_query accepts what PostgreSQL refuses since version 16: letters right behind the number.
         start = subject.sql.char(location)

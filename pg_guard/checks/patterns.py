@@ -58,6 +58,7 @@ class NamePattern:
         self.name = _compile(name, fold=fold)
 
     def matches(self, name: Name) -> bool:
+        """Does the pattern match this stored name?"""
         if self.schema is not None and self.schema.fullmatch(name.schema) is None:
             return False
         return self.name.fullmatch(name.name) is not None

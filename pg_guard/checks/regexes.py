@@ -64,7 +64,7 @@ def explosive(pattern: str) -> str:
             if is_reference and times >= _UNBOUNDED:
                 return "it repeats a back reference without bound"
             references += is_reference
-            if references > 1 and loose > 1 or references and widest > _MOST_REFERRED:
+            if (references > 1 and loose > 1) or (references and widest > _MOST_REFERRED):
                 return "its back references can be met in too many ways"
         elif character == "[":
             index = _skip_bracket(pattern, index)

@@ -27,6 +27,7 @@ class StatementCheck:
     allow: frozenset[str]
 
     def __call__(self, subject: Subject) -> Iterator[Finding]:
+        """Yield a finding for each violation."""
         for use in subject.facts.statements:
             if use.kind in self.allow:
                 continue

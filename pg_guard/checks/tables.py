@@ -48,6 +48,7 @@ class TableAccess:
         return self.default_allow or name in self.allow
 
     def reviewed(self, name: Name) -> bool:
+        """Does ``allow`` name it exactly, so that its author's choices are accepted?"""
         pattern = self.allow.first(name)
         if pattern is not None and pattern.exact:
             return True
@@ -61,6 +62,7 @@ class TableCheck:
     access: TableAccess
 
     def __call__(self, subject: Subject) -> Iterator[Finding]:
+        """Yield a finding for each violation."""
         seen: set[tuple[tuple[Name, ...], int]] = set()
         for use in subject.facts.relations:
             if (use.names, use.location) in seen:

@@ -44,6 +44,7 @@ class WhereCheck:
     clauses: tuple[WhereClause, ...]
 
     def __call__(self, subject: Subject) -> Iterator[Finding]:
+        """Yield a finding for each violation."""
         prover = Prover()
         for scan in subject.facts.scans:
             for clause in self.clauses:

@@ -43,6 +43,7 @@ class WorkCheck:
     size: int
 
     def __call__(self, subject: Subject) -> Iterator[Finding]:
+        """Yield a finding for each violation."""
         estimate = _Estimate(subject)
         for level in subject.facts.levels:
             product = estimate.product(level)

@@ -57,12 +57,18 @@ _FOLLOWING = frozenset(
     }
 )  # fmt: skip
 _FOLLOWING_OPERATORS = frozenset({"->", "->>", "#>", "#>>", "+", "-", "||"})
-_COMPARISONS = frozenset({"=", "<>", "!=", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "&&", "@@", "?", "?|", "?&", "@?"})  # fmt: skip
+_COMPARISONS = frozenset(
+    {
+        "=", "<>", "!=", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "&&",
+        "@@", "?", "?|", "?&", "@?"
+    }
+)  # fmt: skip
 _BOOL = Name(PG, "bool")
 _REGEX_OPERATORS = frozenset({"~", "!~", "~*", "!~*"})
 
 
 def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    """Read a FuncCall node: its arguments, its order, filter and window, and the function itself."""
     body = node["FuncCall"]
     location = body.get("location", -1)
     names = [part["String"]["sval"] for part in body["funcname"]]
@@ -125,6 +131,7 @@ def _functional_notation(reader: Reader, name: str, arg: Node, scope: Scope, use
 
 
 def result_type(reader: Reader, call: FunctionUse, args: tuple[Expr, ...], *, variadic: bool) -> Name | None:
+    """The type that a call gives; None when its candidates disagree or it follows unknown arguments."""
     types = reader.names.types
     if types is None or not call.candidates:
         return None

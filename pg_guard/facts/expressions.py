@@ -90,6 +90,7 @@ def read(reader: Reader, node: Node | None, scope: Scope, use: Use) -> Expr:
 
 
 def read_all(reader: Reader, nodes: Sequence[Node | None] | None, scope: Scope, use: Use) -> tuple[Expr, ...]:
+    """Read several expressions, in order."""
     return tuple(read(reader, node, scope, use) for node in nodes or ())
 
 

@@ -66,6 +66,7 @@ class Names:
         return function.schema == PG and (self.catalog is None or function not in self.catalog.planted)
 
     def operators(self, schema: str | None, name: str) -> tuple[Operator, ...]:
+        """Every operator of this name that an expression could reach."""
         if self.catalog is None:
             return ()
         found = self.catalog.operator_index.get(name, ())
@@ -74,6 +75,7 @@ class Names:
         return tuple(each for each in found if each.schema in self.path)
 
     def type(self, schema: str | None, name: str) -> Type | None:
+        """The type that PostgreSQL would find, or None."""
         if self.catalog is None:
             return None
         index = self.catalog.type_index

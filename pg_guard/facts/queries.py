@@ -350,7 +350,7 @@ def _read_star(reader: Reader, body: Node, scope: Scope, query: Query) -> None:
             query.opened = True
             return
         columns = source.columns or []
-        opened = [source] if source.columns is None else []
+        opened = [source] if source.columns is None else source.opened
     reader.spend(len(columns))
     for column in columns:
         if column.stored in SYSTEM_COLUMNS and column.source.kind == "relation":

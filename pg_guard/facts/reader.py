@@ -94,6 +94,7 @@ class Reader:
             )
 
     def leave(self) -> None:
+        """Go back up one level."""
         self.depth -= 1
 
     def at(self, location: int) -> int:
@@ -106,9 +107,11 @@ class Reader:
         return self.location
 
     def note(self, rule: str, message: str, remediation: str, location: int = -1) -> None:
+        """Record something that refuses the statement."""
         self.facts.notes.append(Note(rule, message, remediation, self.at(location)))
 
     def unsupported(self, what: str, location: int = -1) -> None:
+        """Record a construct that is not understood."""
         self.note(
             "sql/unsupported",
             f"{what} is not understood by this version of pg-guard.",
@@ -183,6 +186,8 @@ class Reader:
                     ColumnUse(source.relation_names, "*", use, self.at(location), star, not star, self.via)
                 )
             return ()
+        for each in source.opened:
+            self.use_row(each, use, location, star=star)
         place = self.at(location)
         for column in source.columns:
             if column.stored not in SYSTEM_COLUMNS or source.kind != "relation":
@@ -234,6 +239,9 @@ class Reader:
             return Expr(None, (column,), column, probe=column)
         if found := source.column(name):
             return self.use_column(found, use, location)
+        if source.opened:
+            columns = tuple(self.use_open(each, name, use, location, certain=False) for each in source.opened)
+            return Expr(None, columns, probe=columns[0])
         if source.kind == "relation" and name in SYSTEM_COLUMNS:
             return self.use_column(self._system_column(source, name), use, location)
         return None

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["composite", "field_names", "find_qualifier", "read_column", "read_indirection", "row_named"]
 
+# Functions of PostgreSQL's that take any row: `c.to_jsonb` is one unless c has a column of that name.
+_ROW_FUNCTIONS = frozenset(
+    {
+        "any_value", "array_agg", "concat", "count", "hash_record", "json_agg", "json_agg_strict", "json_build_array", "jsonb_agg",
+        "jsonb_agg_strict", "jsonb_build_array", "max", "min", "num_nonnulls", "num_nulls", "pg_column_size", "pg_typeof",
+        "quote_literal", "quote_nullable", "record_out", "record_send", "row_to_json", "to_json", "to_jsonb",
+    }
+)  # fmt: skip
+
 
 def field_names(fields: list[Node]) -> tuple[str, ...]:
     """The parts of a dotted name; a star is ``*``."""
@@ -44,6 +53,7 @@ def find_qualifier(reader: Reader, scope: Scope, parts: tuple[str, ...], locatio
 
 
 def read_column(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
+    """Read a ColumnRef: a column, a whole row, or a function in attribute notation."""
     body = node["ColumnRef"]
     location = body.get("location", -1)
     parts = field_names(body["fields"])
@@ -95,6 +105,9 @@ def whole_row(reader: Reader, source: Source, use: Use, location: int) -> Expr:
 def read_field(reader: Reader, source: Source, name: str, use: Use, location: int) -> Expr:
     """``source.name``: a column, or the function `name` on the whole row."""
     if found := reader.qualified_column(source, name, use, location):
+        if reader.names.catalog is None and name in _ROW_FUNCTIONS and (source.columns is None or source.opened):
+            row = whole_row(reader, source, use, location)
+            reader.use_function(None, name, "attribute", location, (row,))
         return found
     if reader.names.functions(None, name):
         return _call(reader, name, whole_row(reader, source, use, location), location)
@@ -171,7 +184,7 @@ def _select_field(reader: Reader, value: Expr, name: str, use: Use, *, last: boo
                         reader.use_nested(attribute.type, use, place, via)
                 return Expr(attribute.type, value.items, set_returning=value.set_returning)
     # The field of a type that is not known, or a function in attribute notation: count both.
-    if reader.names.functions(None, name):
+    if reader.names.functions(None, name) or reader.names.catalog is None:
         return _call(reader, name, value, -1)
     if relation is not None:
         reader.note("sql/unknown-name", f'The composite value has no field "{name}".', "Use one of its fields.", -1)
@@ -188,6 +201,7 @@ def _call(reader: Reader, name: str, value: Expr, location: int) -> Expr:
 
 
 def composite(reader: Reader, type_: Name | None) -> Relation | None:
+    """The relation whose row type this is, through domains; None for any other type."""
     catalog = reader.names.catalog
     if type_ is None or catalog is None:
         return None

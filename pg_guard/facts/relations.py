@@ -354,6 +354,11 @@ def _joined_item(
     if body.get("alias"):
         # An alias on the join hides the names inside of it.
         join.columns = [_stand_in(join, column, column.type) for column in columns]
+        join.opened = left.opened + right.opened
+        if join.opened and body["alias"].get("colnames"):
+            # Which column gets which name cannot be known, so any of them may be read.
+            for source in join.opened:
+                reader.use_row(source, "from", -1)
         rename(reader, join, body)
         return FromItem([join], list(join.columns), left.opened + right.opened)
     return FromItem(rels, columns, left.opened + right.opened)

@@ -68,13 +68,16 @@ class Types:
         return name
 
     def element(self, name: Name | None) -> Name | None:
+        """The element type of an array type, or None."""
         found = self._index.get(self.base(name)) if name is not None else None
         return found.element if found is not None and found.kind == "array" else None
 
     def array_of(self, name: Name | None) -> Name | None:
+        """The array type over an element type, or None."""
         return self._arrays.get(name) if name is not None else None
 
     def find(self, name: Name) -> Type | None:
+        """The type of this name, or None."""
         return self._index.get(name)
 
     def parts(self, name: Name) -> frozenset[Name]:

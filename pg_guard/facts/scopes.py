@@ -89,7 +89,8 @@ class Source:
     """A range-table entry.
 
     `columns` is None when they are unknown: for a stored relation without a catalog (`relation_names` is set then), or
-    for a function whose result shape is unknown. `row_type` is the type of its whole row.
+    for a function whose result shape is unknown. `row_type` is the type of its whole row; `opened` are the sources of
+    unknown columns inside of an aliased join.
     """
 
     __slots__ = (
@@ -100,6 +101,7 @@ class Source:
         "kind",
         "level",
         "named",
+        "opened",
         "query",
         "relation",
         "relation_names",
@@ -124,8 +126,10 @@ class Source:
         self.calls: list[FunctionUse] = []
         self.named: dict[str, SourceColumn] = {}
         self.via: tuple[Name, ...] = ()
+        self.opened: list[Source] = []
 
     def column(self, name: str) -> SourceColumn | None:
+        """The column that the statement calls so, or None."""
         for column in self.columns or ():
             if column.name == name:
                 return column
@@ -232,18 +236,21 @@ class Scope:
         self.ctes: dict[str, Cte] = {}
 
     def add(self, items: Iterable[FromItem]) -> None:
+        """Add what items of FROM bring in."""
         for item in items:
             self.rels.extend(item.rels)
             self.columns.extend(item.columns)
             self.opened.extend(item.opened)
 
     def chain(self) -> Iterator[Scope]:
+        """This scope and those around it, innermost first."""
         scope: Scope | None = self
         while scope is not None:
             yield scope
             scope = scope.outer
 
     def cte(self, name: str) -> Cte | None:
+        """The WITH query that a name means, or None."""
         for scope in self.chain():
             if found := scope.ctes.get(name):
                 return found

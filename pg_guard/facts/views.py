@@ -54,6 +54,7 @@ class ViewShapes:
         self._generated: dict[Name, dict[str, tuple[Base, ...]]] = {}
 
     def shape(self, names: Names, relation: Relation) -> Shape:
+        """What a view shows; read on first use."""
         key = relation.key
         if key not in self._shapes:
             # A view cannot contain itself, but a damaged snapshot can: the placeholder ends that recursion.

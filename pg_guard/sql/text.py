@@ -47,6 +47,7 @@ class SqlText:
 
     @cached_property
     def ascii(self) -> bool:
+        """True when characters and bytes are the same."""
         return len(self.text) == len(self.data)
 
     def char(self, byte_offset: int) -> int:

@@ -54,9 +54,7 @@ def read_postgres(sql: SqlText, *, max_json: int = 8_000_000) -> PgReading:
         _lib.pg_query_free_parse_result(result)
     if len(raw) > max_json:
         raise Refusal(
-            Finding(
-                "limits/tokens", "medium", "The statement has too many tokens.", "Send a shorter statement."
-            )
+            Finding("limits/tokens", "medium", "The statement has too many tokens.", "Send a shorter statement.")
         )
     document = _decode(raw)
     statements = document.get("stmts", [])

@@ -130,14 +130,18 @@ def test_written_load_is_refused(demo_guard: Guard, sql: str, rule: str) -> None
     [
         "WITH RECURSIVE t AS (SELECT 1 n UNION ALL SELECT n + 1 FROM t WHERE n < 100) SELECT sum(n) FROM t",
         "WITH RECURSIVE t AS (SELECT 1 n UNION ALL SELECT n + 1 FROM t) SELECT n FROM t LIMIT 5",
-        "WITH RECURSIVE t AS (SELECT id FROM categories WHERE parent_id IS NULL UNION ALL"
-        " SELECT c.id FROM categories c JOIN t ON c.parent_id = t.id) SELECT count(*) FROM t",
+        (
+            "WITH RECURSIVE t AS (SELECT id FROM categories WHERE parent_id IS NULL UNION ALL"
+            " SELECT c.id FROM categories c JOIN t ON c.parent_id = t.id) SELECT count(*) FROM t"
+        ),
         "SELECT d FROM generate_series(date '2026-01-01', date '2026-12-31', interval '1 day') d",
         "SELECT count(*) FROM orders o JOIN order_items i ON i.order_id = o.id JOIN products p ON p.id = i.product_id",
         "SELECT c.name, p.name FROM customers c CROSS JOIN products p",
         "SELECT count(*) FROM orders a JOIN orders b ON lower(a.note) = lower(b.note)",
-        "SELECT d, count(o.id) FROM generate_series(date '2026-01-01', date '2026-06-30', '1 day') d"
-        " LEFT JOIN orders o ON o.ordered_at::date = d GROUP BY d",
+        (
+            "SELECT d, count(o.id) FROM generate_series(date '2026-01-01', date '2026-06-30', '1 day') d"
+            " LEFT JOIN orders o ON o.ordered_at::date = d GROUP BY d"
+        ),
         "SELECT a.n * b.n FROM (VALUES (1), (2), (3)) a (n), (VALUES (1), (2), (3)) b (n)",
         "SELECT factorial(20), 2 ^ 100, name ~ '(.)\\1' FROM products",
         "SELECT rpad(name, 40), repeat('*', 5) FROM products",
