@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pg_guard.catalog import builtins
 from pg_guard.facts.model import ColumnUse
 from pg_guard.facts.resolution import PG
 from pg_guard.facts.scopes import Expr, Scope, Source
@@ -105,9 +106,8 @@ def whole_row(reader: Reader, source: Source, use: Use, location: int) -> Expr:
 def read_field(reader: Reader, source: Source, name: str, use: Use, location: int) -> Expr:
     """``source.name``: a column, or the function `name` on the whole row."""
     if found := reader.qualified_column(source, name, use, location):
-        if reader.names.catalog is None and name in _ROW_FUNCTIONS and (source.columns is None or source.opened):
-            row = whole_row(reader, source, use, location)
-            reader.use_function(None, name, "attribute", location, (row,))
+        if reader.names.catalog is None and (source.columns is None or source.opened):
+            _suspect_attribute(reader, source, name, use, location)
         return found
     if reader.names.functions(None, name):
         return _call(reader, name, whole_row(reader, source, use, location), location)
@@ -118,6 +118,13 @@ def read_field(reader: Reader, source: Source, name: str, use: Use, location: in
         location,
     )
     return Expr()
+
+
+def _suspect_attribute(reader: Reader, source: Source, name: str, use: Use, location: int) -> None:
+    """Without a catalog, ``x.f`` may be the function f on the row, or on the value of a function in FROM."""
+    if name in _ROW_FUNCTIONS or (source.kind == "function" and builtins.classify(name) is not None):
+        row = whole_row(reader, source, use, location)
+        reader.use_function(None, name, "attribute", location, (row,))
 
 
 def read_indirection(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:

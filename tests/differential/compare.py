@@ -49,9 +49,36 @@ class Comparer:
         self._shapes = ViewShapes()
         self._behind: dict[Name, frozenset[Name]] = {}
 
-    def facts(self, sql: str) -> Facts:
+    def facts(self, sql: str, *, catalog: bool = True) -> Facts:
+        names = self._names if catalog else Names(None, ("public",))
         reading = read_postgres(admit(sql, max_bytes=1_000_000))
-        return extract(Reader(self._names, self._shapes, max_depth=1_000), reading.statements[0])
+        return extract(Reader(names, self._shapes, max_depth=1_000), reading.statements[0])
+
+    def misses_without_catalog(self, sql: str, resolved: Resolved) -> list[str]:
+        """What the facts lack that are read without a catalog; [] too for a text that they do not understand."""
+        try:
+            facts = self.facts(sql, catalog=False)
+        except Refusal:
+            return []
+        if facts.notes:
+            return []
+        misses = [
+            f"relation {name}" for name in resolved.relations - {each for use in facts.relations for each in use.names}
+        ]
+        columns = {(name, use.name) for use in facts.columns for name in use.relations}
+        starred = {name for name, column in columns if column == "*"}
+        misses += [
+            f"column {relation}.{name}"
+            for relation, name in resolved.columns - columns
+            if relation in resolved.relations and relation not in starred
+        ]
+        named = {(use.schema, use.name) for use in facts.functions}
+        for called in resolved.functions:
+            name = called.function
+            builtin = name.schema == PG
+            if called.how == "call" and builtin and not named & {(None, name.name), (name.schema, name.name)}:
+                misses.append(f"call of {name}")
+        return misses
 
     def compare(self, sql: str, resolved: Resolved) -> Difference:
         try:

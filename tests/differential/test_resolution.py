@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.differential.generator import Generator
+
 if TYPE_CHECKING:
+    from pg_guard.catalog.model import Catalog
     from tests.differential.compare import Comparer
     from tests.differential.oracle import Oracle
 
@@ -87,3 +90,34 @@ async def test_a_refused_text_is_told_apart(sql: str, oracle: Oracle) -> None:
 async def test_resolving_changes_nothing(oracle: Oracle, ground_dsn: str) -> None:
     first = await oracle.resolve(["SELECT number FROM tickets", "SELECT 1"])
     assert await oracle.resolve(["SELECT number FROM tickets", "SELECT 1"]) == first
+
+
+async def test_without_a_catalog_nothing_is_missed_either(ground: Catalog, oracle: Oracle, comparer: Comparer) -> None:
+    generator = Generator(ground, 18)
+    compared = 0
+    for _ in range(30):
+        statements = [generator.statement() for _ in range(100)]
+        for sql, resolved in zip(statements, await oracle.resolve(statements), strict=True):
+            if not resolved.problem:
+                compared += 1
+                assert comparer.misses_without_catalog(sql, resolved) == [], sql
+    assert compared > 500
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT e.* FROM (customers c JOIN orders o ON true) AS e",
+        "SELECT e.x FROM (customers c JOIN orders o ON true) AS e (x, y)",
+        "SELECT e.ssn FROM (customers c JOIN orders o ON true) AS e",
+        "SELECT e FROM (customers c JOIN orders o ON true) AS e",
+        "SELECT c FROM customers c",
+        "SELECT c.to_jsonb FROM customers c",
+        "SELECT (id).pg_try_advisory_lock FROM orders",
+        "SELECT f.pg_read_file FROM unnest(ARRAY['x']) f",
+    ],
+)
+async def test_without_a_catalog(sql: str, oracle: Oracle, comparer: Comparer) -> None:
+    (resolved,) = await oracle.resolve([sql])
+    assert not resolved.problem
+    assert comparer.misses_without_catalog(sql, resolved) == []
