@@ -156,9 +156,9 @@ def _read_case(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
             calls.apply_operator(reader, None, "=", subject, test, location)
         results.append(read(reader, when.get("result"), scope, use))
         parts.append(test)
-    if body.get("defresult"):
-        results.append(read(reader, body["defresult"], scope, use))
-    return merge((*parts, *results), reader.common(results, location))
+    # The type of ELSE weighs first, a missing ELSE as an untyped NULL (transformCaseExpr).
+    default = read(reader, body["defresult"], scope, use) if body.get("defresult") else Expr(UNKNOWN)
+    return merge((*parts, *results, default), reader.common((default, *results), location))
 
 
 _JSON_TYPES = {

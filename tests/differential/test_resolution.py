@@ -20,6 +20,8 @@ STATEMENTS = {
     "one table function, several arrays": "SELECT f.n + 1 FROM orders NATURAL JOIN unnest('{a}'::text[], ARRAY[1]) AS f (tag, n)",
     "rows of several functions": "SELECT a.id FROM ROWS FROM (generate_series(1, 2), unnest(ARRAY['x'])) AS f (n, b) NATURAL FULL JOIN regions a",
     "OUT parameter before alias": "SELECT k.key FROM jsonb_each('{}') k, jsonb_array_elements('[]') AS x WHERE x.value IS NULL",
+    "type of CASE": "SELECT min(CASE WHEN true THEN name ELSE country END) FROM regions",
+    "element of an array": "SELECT array_sort(many || many) FROM ticket_shelf",
     "single column of a table function": "SELECT value::text FROM jsonb_array_elements('[1]') AS other",
     "composite result of a function": "SELECT s.name, s FROM staff() AS s",
     "function over an alias that is a column too": "SELECT salary(employees) FROM hr.employees",
