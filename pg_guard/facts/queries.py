@@ -123,6 +123,10 @@ def _read_cte_body(reader: Reader, body: Node, cte: Cte, scope: Scope, *, recurs
         query = read_query(reader, body["ctequery"], scope)
     cte.query = query
     own = _named(query, names)
+    if cte.recursive_uses:
+        # Each turn may move values to another column, so in the end each may hold what flowed into any.
+        all_bases = tuple(dict.fromkeys(base for _, output in own for base in output.base))
+        own = [(name, output._replace(base=all_bases)) for name, output in own]
     cte.columns = own + _tracked(reader, body, own, extra)
     cte.reading = False
     query.user = cte
@@ -367,25 +371,17 @@ def _read_star(reader: Reader, body: Node, scope: Scope, query: Query) -> None:
 
 def bases(expr: Expr) -> tuple[Base, ...]:
     """The stored columns that flow into an expression."""
+    if len(expr.items) == 1 and not expr.items[0].merged:
+        return expr.items[0].base or expr.items[0].flows
     found: dict[Base, None] = {}
     stack = list(expr.items)
     seen: set[int] = set()
     while stack:
         column = stack.pop()
-        if id(column) in seen:
-            continue
-        seen.add(id(column))
-        found.update(dict.fromkeys(column.base))
-        stack.extend(column.merged)
-        source = column.source
-        outputs: list[Output] = []
-        if source.query is not None and source.relation is None:
-            outputs = source.query.outputs
-        elif source.cte is not None:
-            outputs = [output for _, output in source.cte.columns or ()]
-        for index, each in enumerate(source.columns or ()):
-            if each is column and index < len(outputs):
-                found.update(dict.fromkeys(outputs[index].base))
+        if id(column) not in seen:
+            seen.add(id(column))
+            found.update(dict.fromkeys(column.base or column.flows))
+            stack.extend(column.merged)
     return tuple(found)
 
 

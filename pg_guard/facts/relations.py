@@ -198,6 +198,7 @@ def query_columns(source: Source, outputs: list[tuple[str, Output]]) -> list[Sou
     for name, output in outputs:
         column = SourceColumn(source, name, output.expr.type, ())
         column.fields = output.expr.held
+        column.flows = output.base
         columns.append(column)
     return columns
 

@@ -68,11 +68,11 @@ class SourceColumn:
     """A column of one source; equality is identity.
 
     `name` is what the statement calls it, `stored` what the relation does (an alias list may rename it); `base` are the
-    stored columns that flow into it; `merged` are the columns that USING or an aliased join makes it of; `fields` are types
+    stored columns that flow into it, `flows` those that flow into the output of a query that it is; `merged` are the columns that USING or an aliased join makes it of; `fields` are types
     of the fields of a row without a named type that it holds.
     """
 
-    __slots__ = ("base", "fields", "merged", "name", "source", "stored", "type")
+    __slots__ = ("base", "fields", "flows", "merged", "name", "source", "stored", "type")
 
     def __init__(self, source: Source, name: str, type_: Name | None, base: tuple[Base, ...], stored: str = "") -> None:
         self.source = source
@@ -81,6 +81,7 @@ class SourceColumn:
         self.stored = stored or name
         self.type = type_
         self.base = base
+        self.flows: tuple[Base, ...] = ()
         self.merged: tuple[SourceColumn, ...] = ()
         self.fields: tuple[Name | None, ...] = ()
 

@@ -22,3 +22,6 @@ CREATE FUNCTION pg_catalog.shade_plus(public.shade, integer) RETURNS text LANGUA
 CREATE OPERATOR pg_catalog.+ (LEFTARG = public.shade, RIGHTARG = integer, FUNCTION = pg_catalog.shade_plus);
 CREATE FUNCTION pg_catalog.shade_to_bigint(public.shade) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT max(salary)::bigint FROM hr.employees';
 CREATE CAST (public.shade AS bigint) WITH FUNCTION pg_catalog.shade_to_bigint(public.shade);
+-- Two turns bring the third column to the first.
+CREATE RECURSIVE VIEW public.rotated (a, b, c, n) AS
+  SELECT name, city, ssn, 1 FROM public.customers UNION ALL SELECT b, c, a, n + 1 FROM rotated WHERE n < 3;

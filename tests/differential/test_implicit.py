@@ -70,6 +70,7 @@ EFFECTIVE = {
     "row type of a hidden table": "SELECT staff FROM snapshots",
     "array of rows of a hidden table": "SELECT many[1] FROM snapshots",
     "field of a row of a hidden table": "SELECT (staff).name FROM snapshots",
+    "denied column that a recursive view rotates": "SELECT a FROM rotated",
     "denied field, two deep": "SELECT ((home).head).ssn FROM households",
     "denied field inside of a whole value": "SELECT home FROM households",
     "denied field by a star": "SELECT (home).* FROM households",
