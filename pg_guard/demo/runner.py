@@ -98,7 +98,7 @@ def _step(console: Console, number: int, what: str) -> None:
 async def _session(dsn: str, console: Console) -> tuple[str, list[Outcome]]:
     from mcp import Client, StdioServerParameters
 
-    _step(console, 2, "Loading the sample database: a shop with orders, customers, staff and web events ...")
+    _step(console, 2, "Loading the sample database, a shop with customers, orders, staff ...")
     shop = await load_sample_database(dsn)
     _step(console, 3, "Starting the MCP server and connecting a client to it ...")
     # The DSN travels in the environment: arguments are seen by every user of the machine.
@@ -126,9 +126,11 @@ async def _session(dsn: str, console: Console) -> tuple[str, list[Outcome]]:
 
 def _report(console: Console, outcomes: list[Outcome]) -> bool:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("statement", overflow="ellipsis", no_wrap=True, ratio=1)
+    # What the other columns need is taken off by hand: a column that may shrink makes rich shrink all of them.
+    about = max(24, console.width - 48)
+    table.add_column("statement", overflow="ellipsis", no_wrap=True, max_width=about, min_width=24)
     table.add_column("decision", no_wrap=True, min_width=8)
-    table.add_column("rule", no_wrap=True, min_width=21)
+    table.add_column("rule", no_wrap=True, min_width=21, max_width=21)
     table.add_column("rows", justify="right", no_wrap=True, min_width=4)
     table.add_column("ms", justify="right", no_wrap=True, min_width=3)
     for outcome in outcomes:
@@ -184,7 +186,8 @@ def _print_clients(console: Console, dsn: str | None) -> None:
 
   MCP inspector:
     PG_GUARD_DSN='{shown}' \\
-      npx @modelcontextprotocol/inspector {program} serve --policy policy.yaml
+      npx @modelcontextprotocol/inspector \\
+      {program} serve --policy policy.yaml
 """,
         markup=False,
         soft_wrap=True,

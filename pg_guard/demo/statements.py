@@ -49,7 +49,7 @@ STATEMENTS: tuple[Statement, ...] = (
         "SELECT level, count(*), string_agg(name, ', ' ORDER BY name) AS names FROM tree GROUP BY level ORDER BY level",
     ),
     Statement(
-        "Attributes in JSON, tags in arrays",
+        "JSON attributes, array tags",
         "SELECT attributes ->> 'colour' AS colour, unnest(tags) AS tag, count(*)\n"
         "FROM products WHERE NOT discontinued GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 10",
     ),

@@ -15,7 +15,8 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from pg_guard._version import __version__
-from pg_guard.entry.mcp import outputs, schema
+from pg_guard.entry.mcp import outputs
+from pg_guard.entry.mcp import schema as visible
 from pg_guard.entry.mcp.outputs import CheckAnswer, PolicyAnswer, RunAnswer, TableAnswer, TablesAnswer
 from pg_guard.errors import ExecutionError, InternalError, PgGuardError
 
@@ -68,10 +69,10 @@ def build_server(guard: Guard, executor: Executor) -> MCPServer:
 
     @server.tool(title="List tables", annotations=_READ_ONLY)
     async def list_tables(
-        schema_name: Annotated[str | None, Field(description="Only this schema.", alias="schema")] = None,
+        schema: Annotated[str | None, Field(description="Only this schema.")] = None,
     ) -> Annotated[CallToolResult, TablesAnswer]:
         """List the tables and views that may be read, with their sizes and comments."""
-        answer = schema.list_tables(guard, schema_name)
+        answer = visible.list_tables(guard, schema)
         lines = [
             f"{table.table} ({table.kind}, {table.columns} columns"
             + (f", about {table.rows} rows)" if table.rows is not None else ")")
@@ -85,7 +86,7 @@ def build_server(guard: Guard, executor: Executor) -> MCPServer:
         table: Annotated[str, Field(description='A name as in SQL: orders, hr.staff, "Odd Name".')],
     ) -> Annotated[CallToolResult, TableAnswer]:
         """Describe the columns and keys of a table or view, and what a query of it must observe."""
-        answer = schema.describe_table(guard, table)
+        answer = visible.describe_table(guard, table)
         if not answer.found:
             return _result(answer, f"{answer.message}; list_tables shows what there is.")
         lines = [
@@ -99,7 +100,7 @@ def build_server(guard: Guard, executor: Executor) -> MCPServer:
     @server.tool(title="Describe the policy", annotations=_READ_ONLY)
     async def describe_policy() -> Annotated[CallToolResult, PolicyAnswer]:
         """Tell what the policy permits: statements, functions, limits, conditions that tables require."""
-        answer = schema.describe_policy(guard)
+        answer = visible.describe_policy(guard)
         return _result(answer, answer.model_dump_json(indent=2))
 
     return server
