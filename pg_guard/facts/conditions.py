@@ -5,18 +5,39 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pg_guard.facts import calls, expressions
-from pg_guard.facts.predicates import Condition, Equal, Held, InQuery, Or, Restricts, query_is_narrow
+from pg_guard.facts import calls, expressions, implicit
+from pg_guard.facts.names import PG
+from pg_guard.facts.predicates import Condition, Equal, Held, InQuery, Matches, Or, Restricts, query_is_narrow
+from pg_guard.facts.subselects import has_sublink, independent
 
 if TYPE_CHECKING:
     from pg_guard.facts.model import Use
     from pg_guard.facts.reader import Reader
-    from pg_guard.facts.scopes import Expr, Scope
+    from pg_guard.facts.scopes import Expr, Query, Scope, SourceColumn
     from pg_guard.sql.witness import Node
 
 __all__ = ["read_condition"]
 
-_NARROWING = frozenset({"=", "<", ">", "<=", ">=", "~~", "~~*", "~", "~*", "@>", "<@", "&&", "@@", "?", "?|", "?&", "@?", "^@", "<<", ">>", "<<=", ">>="})  # fmt: skip
+_NARROWING = frozenset(
+    {
+        "=", "<", ">", "<=", ">=", "~~", "~~*", "~", "~*", "@>", "<@", "&&", "@@", "?", "?|", "?&", "@?", "^@", "<<", ">>",
+        "<<=", ">>=",
+    }
+)  # fmt: skip
+# Functions that are true or false of their first argument, as an operator would be.
+_TESTS = frozenset(
+    {
+        "starts_with", "regexp_like", "overlaps", "jsonb_path_exists", "jsonb_path_exists_tz", "jsonb_path_match",
+        "jsonb_exists", "jsonb_exists_any", "jsonb_exists_all", "jsonb_contains", "ts_match_vq",
+    }
+)  # fmt: skip
+_KINDS = frozenset(
+    {
+        "AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY", "AEXPR_NOT_DISTINCT", "AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM", "AEXPR_LIKE",
+        "AEXPR_ILIKE", "AEXPR_SIMILAR",
+    }
+)  # fmt: skip
+_EQUALS = [{"String": {"sval": "="}}]
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _ALL_PATTERN = re.compile(r"%*|\.\*|\^?(\.\*)?\$?")
 _EARLY = re.compile(r"-infinity|epoch|(0|1[0-8]|190|19[0-6])\d*-|1970-01-01.*", re.IGNORECASE)
@@ -45,6 +66,12 @@ def read_condition(reader: Reader, node: Node | None, scope: Scope, use: Use) ->
         return _read_comparison(reader, body, node, scope, use)
     if kind == "SubLink":
         return _read_sublink(reader, body, node, scope, use)
+    if kind == "BooleanTest" and body.get("booltesttype", "IS_TRUE") == "IS_TRUE":
+        reader.enter(body.get("location", -1))
+        try:
+            return read_condition(reader, body.get("arg"), scope, use)
+        finally:
+            reader.leave()
     value = expressions.read(reader, node, scope, use)
     if (
         kind == "NullTest"
@@ -52,7 +79,9 @@ def read_condition(reader: Reader, node: Node | None, scope: Scope, use: Use) ->
         and value.items
         and len(value.items) == 1
     ):
-        return [Restricts(value.items[0])]
+        return [Restricts(value.items[0], strict=False)]
+    if kind == "FuncCall":
+        return _conclude_test(body, value)
     if kind == "ColumnRef" and value.direct is not None:
         return [Restricts(value.direct)]
     negated = body.get("args", [{}])[0] if kind == "BoolExpr" else {}
@@ -61,29 +90,49 @@ def read_condition(reader: Reader, node: Node | None, scope: Scope, use: Use) ->
     return []
 
 
+def _conclude_test(body: Node, value: Expr) -> list[Condition]:
+    """``starts_with(path, '/shop')`` and the like, with nothing but constants beside one column."""
+    names = [part["String"]["sval"] for part in body["funcname"]]
+    columns = dict.fromkeys(value.items)
+    if names[-1] not in _TESTS or (len(names) > 1 and names[-2] != PG):
+        return []
+    if len({column.source for column in columns}) != 1 or "ColumnRef" not in body["args"][0]:
+        return []
+    if len(columns) > 1 and names[-1] != "overlaps":
+        return []
+    pattern = _literal(body["args"][1]) if len(body["args"]) > 1 else None
+    if pattern is not None and _ALL_PATTERN.fullmatch(pattern):
+        return []
+    return [Restricts(next(iter(columns)), strict=False)]
+
+
+def _literal(node: Node) -> str | None:
+    """The text of a string literal, cast or not."""
+    while "TypeCast" in node:
+        node = node["TypeCast"].get("arg", {})
+    text = node.get("A_Const", {}).get("sval")
+    return str(text.get("sval", "")) if text is not None else None
+
+
 def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: Use) -> list[Condition]:
     kind = body.get("kind", "AEXPR_OP")
-    if kind not in ("AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY", "AEXPR_NOT_DISTINCT", "AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM", "AEXPR_LIKE", "AEXPR_ILIKE"):  # fmt: skip
+    if kind not in _KINDS:
         expressions.read(reader, node, scope, use)
         return []
-    left_node, right_node = body.get("lexpr"), body.get("rexpr")
-    if left_node and right_node and "RowExpr" in left_node and "RowExpr" in right_node:
-        return _read_rows(reader, body, scope, use)
+    left_node, right_node = body.get("lexpr"), body.get("rexpr") or {}
+    if left_node and "RowExpr" in left_node and (rows := _rows(right_node)):
+        return _read_rows(reader, body, rows, scope, use)
     left = expressions.read(reader, left_node, scope, use) if left_node else None
     parts: tuple[Expr, ...]
-    if right_node and "List" in right_node:
+    if "List" in right_node:
         parts = expressions.read_all(reader, right_node["List"].get("items"), scope, use)
         reader.facts.lists.append((len(parts), reader.at(body.get("location", -1))))
     else:
         parts = (expressions.read(reader, right_node, scope, use),)
-    right = (
-        parts[0]
-        if len(parts) == 1
-        else expressions.merge(parts)._replace(constant=all(part.constant for part in parts))
-    )
-    if "BETWEEN" in kind or kind in ("AEXPR_OP_ANY",):
+    right = parts[0] if len(parts) == 1 else expressions.merge(parts)
+    if "BETWEEN" in kind or kind == "AEXPR_OP_ANY":
         calls.combine(reader, body, left, right)
-        operator = body.get("name", [{}])[-1].get("String", {}).get("sval", "")
+        operator = calls.operator_name(body.get("name", []))[1]
     else:
         for part in parts:
             operator, _ = calls.use_operator(reader, body.get("name", []), left, part, body.get("location", -1))
@@ -92,7 +141,27 @@ def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: 
     names = [{"String": {"sval": "<="}}] if "BETWEEN" in kind else body.get("name", [])
     if not all(calls.is_builtin(reader, names, left, _compared(reader, kind, part)) for part in parts):
         return []
-    return _conclude(kind, operator, left, right, parts, right_node or {})
+    if kind == "AEXPR_SIMILAR":
+        pattern = right_node["FuncCall"]["args"][0] if "FuncCall" in right_node else {}
+        parts = (right._replace(value=_literal(pattern)),)
+    else:
+        columns = (*left.items, *(item for part in parts for item in part.items))
+        left = _settle(reader, left_node, left, columns, scope)
+        items = right_node["List"].get("items", []) if "List" in right_node else [right_node]
+        parts = tuple(_settle(reader, each, part, columns, scope) for each, part in zip(items, parts, strict=True))
+    equal = operator == "=" and _keeps_values(left, parts) and not (_collated(left_node) or _collated(right_node))
+    return _conclude(kind, operator, left, parts, right_node, equal=equal)
+
+
+def _settle(reader: Reader, node: Node | None, value: Expr, columns: tuple[SourceColumn, ...], scope: Scope) -> Expr:
+    """Tell scalar sub-selects apart: one that reads nothing of this level is a single value, any other depends on the row.
+
+    Args:
+        columns: What stands for the columns that such a one may read.
+    """
+    if not node or not has_sublink(node):
+        return value
+    return value._replace(items=() if independent(reader, node, scope) else columns)
 
 
 def _compared(reader: Reader, kind: str, right: Expr) -> Expr:
@@ -101,35 +170,102 @@ def _compared(reader: Reader, kind: str, right: Expr) -> Expr:
 
 
 def _conclude(
-    kind: str, operator: str, left: Expr, right: Expr, parts: tuple[Expr, ...], right_node: Node
+    kind: str, operator: str, left: Expr, parts: tuple[Expr, ...], right_node: Node, *, equal: bool
 ) -> list[Condition]:
-    found: list[Condition] = []
-    equality = operator == "=" and kind in ("AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY", "AEXPR_NOT_DISTINCT")
-    if equality:
-        if kind == "AEXPR_OP" and left.direct and right.direct and left.direct is not right.direct:
-            found.append(Equal(left.direct, right.direct))
-        array = kind == "AEXPR_OP_ANY"
-        for one, other, node in ((left, right, right_node), (right, left, {})):
-            if one.direct is None:
-                continue
-            constant = _constant_array(other, node) if array else other.constant and other.value is not None
-            if constant and (kind != "AEXPR_IN" or all(part.constant for part in parts)):
-                found.append(Held(one.direct))
-            if array or kind == "AEXPR_IN":
-                break
+    """What ``left operator parts`` shows.
+
+    Args:
+        parts: The right side; the items of a list, the bounds of BETWEEN.
+        equal: The operator is equality, and equal values are the same value.
+    """
     if kind in ("AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM"):
-        if left.probe is not None and all(not part.items for part in parts) and not _is_wide(parts):
+        if left.probe is not None and all(_given(part) is not None for part in parts) and not _is_wide(parts):
+            return [Restricts(left.probe)]
+        return []
+    found: list[Condition] = []
+    single = parts[0] if len(parts) == 1 and kind != "AEXPR_OP_ANY" else None
+    if equal:
+        if left.direct is not None and _all_constant(kind, parts, right_node):
+            found.append(Held(left.direct))
+        elif single is not None and kind != "AEXPR_NOT_DISTINCT" and single.direct is not None:
+            if left.constant and left.value is not None:
+                found.append(Held(single.direct))
+            elif left.direct is not None and left.direct is not single.direct:
+                found.append(Equal(left.direct, single.direct))
+    if operator not in _NARROWING or (single is None and kind not in ("AEXPR_IN", "AEXPR_OP_ANY")):
+        return found
+    strict = kind != "AEXPR_NOT_DISTINCT"
+    if single is None:
+        if left.probe is not None and not any(part.items for part in parts):
             found.append(Restricts(left.probe))
         return found
-    if operator not in _NARROWING:
-        return found
-    for one, other, flipped in ((left, right, False), (right, left, True)):
-        if one.probe is None or other.items:
-            continue
+    for one, other, flipped in ((left, single, False), (single, left, True)):
+        bound = _given(other)
         seen_as = _FLIPPED.get(operator, operator) if flipped else operator
-        if not _is_tautology(seen_as, other):
-            found.append(Restricts(one.probe))
+        if one.probe is not None and bound is not None and not _is_tautology(seen_as, bound):
+            found.append(Restricts(one.probe, strict))
     return found
+
+
+def _all_constant(kind: str, parts: tuple[Expr, ...], right_node: Node) -> bool:
+    if kind == "AEXPR_OP_ANY":
+        return _constant_array(parts[0], right_node)
+    if kind == "AEXPR_NOT_DISTINCT":
+        # A parameter may be NULL, and NULL is what an outer join puts where other rows did not match.
+        return parts[0].constant and parts[0].value not in (None, "$")
+    return all(part.constant for part in parts) and any(part.value is not None for part in parts)
+
+
+def _given(value: Expr) -> Expr | None:
+    """What a column is compared with, if no other column of a stored row decides it: a constant, now(), a CTE of bounds."""
+    if not value.items:
+        return value
+    column = value.direct
+    if column is None or column.merged:
+        return None
+    source = column.source
+    query = source.query if source.cte is None else source.cte.query
+    if query is None or source.relation is not None or not _single_row(query):
+        return None
+    index = next((index for index, each in enumerate(source.columns or ()) if each is column), len(query.outputs))
+    return query.outputs[index].expr if index < len(query.outputs) else None
+
+
+def _single_row(query: Query) -> bool:
+    """Has the query one row, or nothing but constants, so that to compare with it is to compare with a value?"""
+    if query.kind == "values":
+        return all(not output.expr.items for output in query.outputs)
+    level = query.level
+    return level is not None and (not level.sources or (level.has_aggregate and level.group is None))
+
+
+_LOSSY = frozenset({"float4", "float8"})
+_EXACT = frozenset({"int8", "numeric"})
+
+
+def _keeps_values(left: Expr, parts: tuple[Expr, ...]) -> bool:
+    """Are values that ``=`` calls equal the same? int8 and numeric are rounded to be compared with a float8."""
+    types = [each.type.name for each in (left, *parts) if each.type is not None and each.type.schema == PG]
+    return _LOSSY.isdisjoint(types) or _EXACT.isdisjoint(types)
+
+
+def _collated(node: Node | None) -> bool:
+    """Does COLLATE or a cast that cuts (varchar(1), numeric(3, -1)) stand around the operand?"""
+    while node:
+        kind, body = next(iter(node.items()))
+        if kind == "CollateClause":
+            names = [part["String"]["sval"] for part in body.get("collname", ())]
+            if names[-1] not in ("C", "POSIX", "default", "ucs_basic", "pg_c_utf8") and names[:-1] != [PG]:
+                return True
+        elif kind != "TypeCast":
+            return False
+        elif body["typeName"].get("typmods") and not _is_constant(body.get("arg", {})):
+            return True
+        node = body.get("arg")
+    return False
+
+
+# -- constants -----------------------------------------------------------------------------------------------------------
 
 
 def _constant_array(value: Expr, node: Node) -> bool:
@@ -142,7 +278,7 @@ def _constant_array(value: Expr, node: Node) -> bool:
     if "A_ArrayExpr" not in inner:
         return False
     elements = inner["A_ArrayExpr"].get("elements", [])
-    return bool(elements) and all("A_Const" in each or "ParamRef" in each for each in elements)
+    return bool(elements) and all(map(_is_constant, elements))
 
 
 def _is_tautology(operator: str, constant: Expr) -> bool:
@@ -173,22 +309,37 @@ def _number(value: str, *, high: bool = False) -> float:
         return float("-inf") if high else float("inf")
 
 
-def _read_rows(reader: Reader, body: Node, scope: Scope, use: Use) -> list[Condition]:
-    """``(a, b) = (1, 2)`` is a conjunction of its pairs."""
-    lefts = body["lexpr"]["RowExpr"].get("args", [])
-    rights = body["rexpr"]["RowExpr"].get("args", [])
-    one = expressions.read_all(reader, lefts, scope, use)
-    other = expressions.read_all(reader, rights, scope, use)
-    names = body.get("name", [])
+def _rows(node: Node) -> list[Node]:
+    """The rows on the right of a row comparison or of IN; [] where something else stands there."""
+    rows = node["List"].get("items", []) if "List" in node else [node]
+    return rows if rows and all("RowExpr" in row for row in rows) else []
+
+
+def _read_rows(reader: Reader, body: Node, rows: list[Node], scope: Scope, use: Use) -> list[Condition]:
+    """``(a, b) = (1, 2)`` is a conjunction of its pairs, ``IN`` a disjunction of rows; of an order the first pair counts."""
+    kind, names, location = body.get("kind", "AEXPR_OP"), body.get("name", []), body.get("location", -1)
+    lefts = expressions.read_all(reader, body["lexpr"]["RowExpr"].get("args"), scope, use)
+    rights = [expressions.read_all(reader, row["RowExpr"].get("args"), scope, use) for row in rows]
+    operator = calls.operator_name(names)[1]
+    if "List" in (body.get("rexpr") or {}):
+        reader.facts.lists.append((len(rows), reader.at(location)))
     found: list[Condition] = []
-    for left, right in zip(one, other, strict=False):
-        operator, _ = calls.use_operator(reader, names, left, right, body.get("location", -1))
-        if (
-            operator == "="
-            and body.get("kind", "AEXPR_OP") == "AEXPR_OP"
-            and calls.is_builtin(reader, names, left, right)
-        ):
-            found += _conclude("AEXPR_OP", "=", left, right, (right,), {})
+    for index, left in enumerate(lefts):
+        parts = tuple(row[index] for row in rights if index < len(row))
+        compared = (("<=", ">=") if "BETWEEN" in kind else (operator,)) if parts else ()
+        for name in compared:
+            for part in parts:
+                calls.apply_operator(reader, calls.operator_name(names)[0], name, left, part, location)
+        builtin = all(calls.is_builtin(reader, names, left, part) for part in parts) if "BETWEEN" not in kind else False
+        if not builtin or kind not in ("AEXPR_OP", "AEXPR_IN"):
+            continue
+        if operator == "=":
+            nodes = [row["RowExpr"]["args"][index] for row in rows if index < len(row["RowExpr"].get("args", ()))]
+            plain = not any(map(_collated, [body["lexpr"]["RowExpr"]["args"][index], *nodes]))
+            found += _conclude(kind, "=", left, parts, {}, equal=plain and _keeps_values(left, parts))
+        elif index == 0 and kind == "AEXPR_OP":
+            found += _conclude(kind, operator, left, parts, {}, equal=False)
+    implicit.use_comparison(reader, [*lefts, *(value for row in rights for value in row)], location)
     return found
 
 
@@ -209,19 +360,52 @@ def _read_sublink(reader: Reader, body: Node, node: Node, scope: Scope, use: Use
         query = queries.read_query(reader, body["subselect"], scope)
     finally:
         reader.leave()
+    if kind == "EXISTS_SUBLINK":
+        return _conclude_exists(query)
     found: list[Condition] = []
     for index, test in enumerate(tests):
-        if index < len(query.outputs):
-            equals = [{"String": {"sval": "="}}]
-            calls.use_operator(reader, equals, test, query.outputs[index].expr, body.get("location", -1))
-        if test.direct is not None:
+        if index >= len(query.outputs):
+            continue
+        output = query.outputs[index].expr
+        calls.use_operator(reader, _EQUALS, test, output, body.get("location", -1))
+        if test.direct is None or not calls.is_builtin(reader, _EQUALS, test, output):
+            continue
+        if not _keeps_values(test, (output,)) or _collated(test_node):
+            found.append(Restricts(test.direct))
+        elif _constant_cells(body["subselect"], index):
+            found.append(Held(test.direct))
+        else:
             found.append(InQuery(test.direct, query, index))
-    if kind == "EXISTS_SUBLINK" and query.level is not None and query_is_narrow(query):
-        # A correlated EXISTS over a narrowed query narrows the outer scan that it is correlated with.
-        inside = set(map(id, query.level.sources))
-        for condition, _ in query.level.conditions:
-            if isinstance(condition, Equal):
-                for one, other in ((condition.left, condition.right), (condition.right, condition.left)):
-                    if id(one.source) not in inside and id(other.source) in inside:
-                        found.append(Restricts(one))
+    return found
+
+
+def _constant_cells(select: Node, index: int) -> bool:
+    """Is every cell of this column of a VALUES a constant?"""
+    rows = [row["List"].get("items", []) for row in select.get("SelectStmt", {}).get("valuesLists", ())]
+    return bool(rows) and all(index < len(row) and _is_constant(row[index]) for row in rows)
+
+
+def _is_constant(node: Node) -> bool:
+    while "TypeCast" in node:
+        node = node["TypeCast"].get("arg", {})
+    return "A_Const" in node or "ParamRef" in node
+
+
+def _conclude_exists(query: Query) -> list[Condition]:
+    """What a row below EXISTS shows of the columns that it is correlated with."""
+    level = query.level
+    # An aggregate without GROUP BY, or over the empty grouping set, gives a row whatever its input is.
+    if level is None or level.has_aggregate or level.group is not None:
+        return []
+    found: list[Condition] = []
+    inside = set(map(id, level.sources))
+    narrow = query_is_narrow(query)
+    for condition, valid in level.conditions:
+        if not isinstance(condition, Equal) or valid is not None:
+            continue
+        for one, other in ((condition.left, condition.right), (condition.right, condition.left)):
+            if id(one.source) not in inside and id(other.source) in inside:
+                found.append(Matches(one, level, other))
+                if narrow:
+                    found.append(Restricts(one))
     return found

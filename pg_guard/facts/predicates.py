@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from pg_guard.facts.scopes import Cte, Level, Output, Query, Source, SourceColumn
 
-__all__ = ["Condition", "Equal", "Held", "InQuery", "Or", "Prover", "Restricts"]
+__all__ = ["Condition", "Equal", "Held", "InQuery", "Matches", "Or", "Prover", "Restricts"]
 
 
 class Held(NamedTuple):
-    """The column equals one of some constants."""
+    """The column equals one of some constants, none of which is NULL."""
 
     column: SourceColumn
 
@@ -55,10 +55,19 @@ class InQuery(NamedTuple):
     output: int
 
 
-class Restricts(NamedTuple):
-    """A condition narrows the column's values, by more than a known tautology."""
+class Matches(NamedTuple):
+    """A row of a level (below EXISTS) has the column's value in its column `inner`."""
 
     column: SourceColumn
+    level: Level
+    inner: SourceColumn
+
+
+class Restricts(NamedTuple):
+    """A condition narrows the column's values, by more than a known tautology; `strict`: it is never true of NULL."""
+
+    column: SourceColumn
+    strict: bool = True
 
 
 class Or(NamedTuple):
@@ -67,7 +76,7 @@ class Or(NamedTuple):
     branches: tuple[tuple[Condition, ...], ...]
 
 
-Condition: TypeAlias = Held | Equal | InQuery | Restricts | Or
+Condition: TypeAlias = Held | Equal | InQuery | Matches | Restricts | Or
 
 
 class _Closure:
@@ -109,7 +118,10 @@ class Prover:
     """
 
     def __init__(self) -> None:
-        self._running: set[tuple[Level, Source | None, bool]] = set()
+        self._running: set[_Question] = set()
+        self._answers: dict[_Question, _Closure] = {}
+        # How often an answer was cut short; an answer that rests on a cut is not kept.
+        self._cuts = 0
         self._assumed: dict[Cte, frozenset[int]] = {}
 
     def held(self, level: Level, source: Source, column: SourceColumn) -> bool:
@@ -123,22 +135,24 @@ class Prover:
     # -- one level ---------------------------------------------------------------------------------------------------
 
     def _closure(self, level: Level, target: Source | None, *, push: bool) -> _Closure:
-        closure = _Closure()
+        """What holds for the rows of a level; with a `target`, for those to which it contributes a row of its own."""
         key = (level, target, push)
+        if (known := self._answers.get(key)) is not None:
+            return known
+        closure = _Closure()
         if key in self._running:
+            # INVARIANT: a question that comes up while it is being answered is answered "nothing holds".
+            self._cuts += 1
             return closure
         self._running.add(key)
+        cuts = self._cuts
         try:
-            conditions: list[Condition] = [
-                condition
-                for condition, valid in level.conditions
-                if valid is None or (target is not None and id(target) in valid)
-            ]
-            if push:
-                conditions.extend(self._pushed(level))
+            conditions = valid_conditions(level, target, self._pushed(level) if push else ())
             self._apply(closure, level, conditions)
         finally:
             self._running.discard(key)
+        if cuts == self._cuts and not self._assumed:
+            self._answers[key] = closure
         return closure
 
     def _apply(self, closure: _Closure, level: Level, conditions: list[Condition]) -> None:
@@ -162,6 +176,10 @@ class Prover:
                     closure.hold(condition.column)
                 if query_is_narrow(condition.query):
                     closure.restricted.add(condition.column.source)
+            elif isinstance(condition, Matches):
+                inside = self._closure(condition.level, None, push=False)
+                if inside.holds(condition.inner):
+                    closure.hold(condition.column)
         for column in seen:
             if not closure.holds(column) and self._held_elsewhere(level, column):
                 closure.hold(column)
@@ -209,7 +227,7 @@ class Prover:
             outer = level.outer
             while outer is not None:
                 if source in outer.sources:
-                    return self._closure(outer, None, push=True).holds(column)
+                    return self._closure(outer, source, push=True).holds(column)
                 outer = outer.outer
             return False
         index = _index(source, column)
@@ -231,16 +249,16 @@ class Prover:
             if query.operation == "INTERSECT" and self.output_held(query.left, index):
                 return True
             return self.output_held(query.left, index) and self.output_held(query.right, index)
-        if query.level is None or index >= len(query.outputs):
+        if index >= len(query.outputs):
             return False
         expr = query.outputs[index].expr
         # A literal output (a forged `42 AS tenant_id`) is constant, but says nothing about the rows it was read from;
         # it may hold what is joined to it, as any constant may.
         if expr.constant:
             return expr.value is not None
-        if expr.direct is None:
+        if expr.direct is None or query.level is None:
             return False
-        closure = self._closure(query.level, None, push=False)
+        closure = self._closure(query.level, expr.direct.source, push=False)
         return closure.holds(expr.direct) or self._held_elsewhere(query.level, expr.direct)
 
     def cte_held(self, cte: Cte, index: int) -> bool:
@@ -308,6 +326,49 @@ class Prover:
             if valid is None or id(source) in valid
         )
         return closure.holds(column), narrowed or closure.holds(column)
+
+
+_Question: TypeAlias = "tuple[Level, Source | None, bool]"
+
+
+def valid_conditions(level: Level, target: Source | None, pushed: Iterable[Condition]) -> list[Condition]:
+    """The conditions that hold for every row of a level to which `target` contributes a row of its own.
+
+    A condition that is never true of NULL shows that a source has a row of its own there; then the conditions hold, too,
+    that outer joins made depend on that (reduce_outer_joins in src/backend/optimizer/prep/prepjointree.c).
+    """
+    found = [condition for condition, valid in level.conditions if valid is None]
+    found += pushed
+    waiting = [(condition, valid) for condition, valid in level.conditions if valid]
+    present = {id(source) for condition in found for source in _rejects_null(condition)}
+    if target is not None:
+        present.add(id(target))
+    changed = True
+    while changed and waiting:
+        changed = False
+        for entry in list(waiting):
+            condition, valid = entry
+            if not present.isdisjoint(valid):
+                waiting.remove(entry)
+                found.append(condition)
+                present |= {id(source) for source in _rejects_null(condition)}
+                changed = True
+    return found
+
+
+def _rejects_null(condition: Condition) -> set[Source]:
+    """Sources of which the condition is only true when they have a row of their own."""
+    if isinstance(condition, Or):
+        branches = [{source for each in branch for source in _rejects_null(each)} for branch in condition.branches]
+        return set.intersection(*branches) if branches else set()
+    if isinstance(condition, Equal):
+        columns: tuple[SourceColumn, ...] = (condition.left, condition.right)
+    elif isinstance(condition, Restricts) and not condition.strict:
+        return set()
+    else:
+        columns = (condition.column,)
+    # A column that FULL JOIN … USING merges comes from either side.
+    return {column.source for column in columns if not column.merged}
 
 
 def pushes_down(level: Level, output: Output, *, exact: bool) -> bool:
