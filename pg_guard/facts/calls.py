@@ -119,7 +119,7 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
 
 def _functional_notation(reader: Reader, name: str, arg: Node, scope: Scope, use: Use) -> Expr | None:
     """``name(alias)`` is alias.name where no such function takes the row and the row has such a column."""
-    source = references.row_named(reader, arg, scope)
+    source = references.row_named(arg, scope)
     if source is None or source.columns is None or source.column(name) is None:
         return None
     if reader.names.fitting_functions(None, name, (source.row_type,)):

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pg_guard.catalog.model import Name
-from pg_guard.facts import calls, implicit, references
+from pg_guard.facts import calls, implicit, references, sqljson
 from pg_guard.facts.model import TypeUse, Use
 from pg_guard.facts.names import PG, UNKNOWN
 from pg_guard.facts.resolution import RECORD
@@ -22,19 +22,14 @@ if TYPE_CHECKING:
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
 
-__all__ = ["read", "read_all", "read_type"]
+__all__ = ["merge", "read", "read_all", "read_fields", "read_type"]
 
 _BOOL = Name(PG, "bool")
 _TEXT = Name(PG, "text")
 _NOTHING = Expr()
 
-_CONST_TYPES = {
-    "ival": Name(PG, "int4"),
-    "fval": Name(PG, "numeric"),
-    "boolval": _BOOL,
-    "sval": UNKNOWN,
-    "bsval": Name(PG, "bit"),
-}
+_INT4 = Name(PG, "int4")
+_BIT = Name(PG, "bit")
 
 # Nodes that call no function of their own and hold only other nodes, with the type of their value where it is fixed.
 _PLAIN: dict[str, Name | None] = {
@@ -61,6 +56,7 @@ _PLAIN: dict[str, Name | None] = {
 _AGGREGATES = frozenset({"JsonObjectAgg", "JsonArrayAgg"})
 # Scalars that libpg_query writes as nodes.
 _LEAVES = frozenset({"String", "Integer", "Float", "Boolean", "BitString", "SetToDefault"})
+_FLAT = frozenset({"A_Const", "ColumnRef", "ParamRef"})
 # Fields whose value is a node without its kind around it.
 _TYPED_FIELDS = {"typeName": "TypeName", "over": "WindowDef"}
 
@@ -82,6 +78,9 @@ def read(reader: Reader, node: Node | None, scope: Scope, use: Use) -> Expr:
             reader.unsupported(f"The construct {kind}", body.get("location", -1) if isinstance(body, dict) else -1)
             return _NOTHING
         special = _read_plain
+    elif kind in _FLAT:
+        # Nothing is nested in these, and they are most of all nodes.
+        return special(reader, node, scope, use)
     reader.enter(body.get("location", -1))
     try:
         return special(reader, node, scope, use)
@@ -119,7 +118,7 @@ def _read_row(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
 def _read_plain(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     kind, body = next(iter(node.items()))
     parts: list[Expr] = []
-    _read_fields(reader, body, scope, use, parts)
+    read_fields(reader, body, scope, use, parts)
     return merge(tuple(parts), _PLAIN[kind], aggregate=kind in _AGGREGATES)
 
 
@@ -161,58 +160,11 @@ def _read_case(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     return merge((*parts, *results, default), reader.common((default, *results), location))
 
 
-_JSON_TYPES = {
-    "JSON_EXISTS_OP": _BOOL,
-    "JSON_QUERY_OP": Name(PG, "jsonb"),
-    "JSON_VALUE_OP": _TEXT,
-    "JsonObjectConstructor": Name(PG, "json"),
-    "JsonArrayConstructor": Name(PG, "json"),
-    "JsonArrayQueryConstructor": Name(PG, "json"),
-    "JsonObjectAgg": Name(PG, "json"),
-    "JsonArrayAgg": Name(PG, "json"),
-    "JsonParseExpr": Name(PG, "json"),
-    "JsonScalarExpr": Name(PG, "json"),
-    "JsonSerializeExpr": _TEXT,
-}
-
-
-def _read_json(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
-    """SQL/JSON: pure on its arguments; RETURNING sets the type, and casts to it."""
-    kind, body = next(iter(node.items()))
-    parts: list[Expr] = []
-    _read_fields(reader, body, scope, use, parts)
-    implicit.use_json_casts(reader, parts)
-    output = body.get("output") or body.get("constructor", {}).get("output") or {}
-    returned = output.get("typeName") or body.get("returning", {}).get("typeName")
-    type_ = _type_name(reader, returned) if returned else _JSON_TYPES.get(body.get("op", kind), _JSON_TYPES.get(kind))
-    return merge(tuple(parts), type_, aggregate=kind in _AGGREGATES)
-
-
-def _type_name(reader: Reader, body: Node) -> Name | None:
-    """The type that a TypeName means, without recording it."""
-    names = [part["String"]["sval"] for part in body.get("names", ()) if "String" in part]
-    found = reader.names.type(names[-2] if len(names) > 1 else None, names[-1]) if names else None
-    types = reader.names.types
-    if found is not None and types is not None and body.get("arrayBounds"):
-        return types.array_of(found.key)
-    return found.key if found is not None else None
-
-
-def _read_xml(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
-    kind, body = next(iter(node.items()))
-    parts: list[Expr] = []
-    _read_fields(reader, body, scope, use, parts)
-    if kind == "XmlSerialize":
-        return merge(tuple(parts), _type_name(reader, body.get("typeName", {})))
-    return merge(tuple(parts), _BOOL if body.get("op") == "IS_DOCUMENT" else Name(PG, "xml"))
-
-
-def _read_fields(reader: Reader, body: Node, scope: Scope, use: Use, parts: list[Expr]) -> None:
+def read_fields(reader: Reader, body: Node, scope: Scope, use: Use, parts: list[Expr]) -> None:
+    """Read every node in the fields of another, in order, into `parts`."""
     for field, value in body.items():
         if isinstance(value, list):
-            for item in value:
-                if isinstance(item, dict) and item:
-                    parts.append(read(reader, item, scope, use))
+            parts.extend(read(reader, item, scope, use) for item in value if isinstance(item, dict) and item)
         elif isinstance(value, dict) and value:
             typed = _TYPED_FIELDS.get(field)
             if typed == "TypeName":
@@ -222,26 +174,24 @@ def _read_fields(reader: Reader, body: Node, scope: Scope, use: Use, parts: list
             elif next(iter(value))[0].isupper():
                 parts.append(read(reader, value, scope, use))
             else:
-                _read_fields(reader, value, scope, use, parts)
+                read_fields(reader, value, scope, use, parts)
 
 
 def _read_const(_reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:
     body = node["A_Const"]
-    if body.get("isnull"):
-        return Expr(UNKNOWN, constant=True)
-    for field, type_ in _CONST_TYPES.items():
-        if field in body:
-            value = body[field]
-            # libpg_query leaves out fields that are zero or false.
-            if field == "fval":
-                type_ = _number_type(next(iter(value.values()), ""))
-            text = (
-                str(next(iter(value.values()), "0" if field == "ival" else ""))
-                if isinstance(value, dict)
-                else str(value)
-            )
-            return Expr(type_, constant=True, value=text)
-    return Expr(None, constant=True)
+    # libpg_query leaves out fields that are zero, false or empty.
+    if "ival" in body:
+        return Expr(_INT4, constant=True, value=str(body["ival"].get("ival", 0)))
+    if "sval" in body:
+        return Expr(UNKNOWN, constant=True, value=body["sval"].get("sval", ""))
+    if "fval" in body:
+        digits = body["fval"].get("fval", "")
+        return Expr(_number_type(digits), constant=True, value=digits)
+    if "boolval" in body:
+        return Expr(_BOOL, constant=True, value=str(body["boolval"].get("boolval", "")))
+    if "bsval" in body:
+        return Expr(_BIT, constant=True, value=body["bsval"].get("bsval", ""))
+    return Expr(UNKNOWN if body.get("isnull") else None, constant=True)
 
 
 def _number_type(digits: str) -> Name:
@@ -359,17 +309,6 @@ def _read_sublink(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     return Expr(type_, inner.items, row=first.row if kind == "EXPR_SUBLINK" else None)
 
 
-def _read_json_query(reader: Reader, node: Node, scope: Scope, _use: Use) -> Expr:
-    """``JSON_ARRAY(SELECT …)``."""
-    from pg_guard.facts import queries
-
-    body = node["JsonArrayQueryConstructor"]
-    query = queries.read_query(reader, body["query"], scope)
-    if body.get("output"):
-        _read_fields(reader, {"output": body["output"]}, scope, "output", [])
-    return merge(tuple(output.expr for output in query.outputs))
-
-
 def _read_sql_value(reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:
     body = node["SQLValueFunction"]
     name, type_ = calls.SQL_VALUE_FUNCTIONS.get(body.get("op", "SVFOP_CURRENT_DATE"), ("", None))
@@ -401,9 +340,9 @@ def _readers() -> dict[str, Callable[[Reader, Any, Scope, Use], Expr]]:
         "CoalesceExpr": _read_common,
         "MinMaxExpr": _read_common,
         "A_ArrayExpr": _read_common,
-        "XmlExpr": _read_xml,
-        "XmlSerialize": _read_xml,
-        "JsonArrayQueryConstructor": _read_json_query,
+        "XmlExpr": sqljson.read_xml,
+        "XmlSerialize": sqljson.read_xml,
+        "JsonArrayQueryConstructor": sqljson.read_json_query,
         "NamedArgExpr": _read_named,
     } | dict.fromkeys(
         (
@@ -416,5 +355,5 @@ def _readers() -> dict[str, Callable[[Reader, Any, Scope, Use], Expr]]:
             "JsonScalarExpr",
             "JsonSerializeExpr",
         ),
-        _read_json,
+        sqljson.read_json,
     )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from pg_guard.catalog.model import Name
 from pg_guard.facts import calls, expressions, implicit, relations
 from pg_guard.facts.conditions import read_condition
-from pg_guard.facts.model import ColumnUse, JoinLevel, Recursion, StatementUse, Use
+from pg_guard.facts.model import ColumnUse, JoinLevel, Recursion, StatementUse
 from pg_guard.facts.names import PG, SYSTEM_COLUMNS
 from pg_guard.facts.outputs import output_name
 from pg_guard.facts.references import composite, field_names, find_qualifier
 from pg_guard.facts.scopes import Base, Cte, Expr, Level, Output, Query, Scope, SourceColumn
+from pg_guard.facts.sorting import read_group, read_sort
 
 if TYPE_CHECKING:
     from pg_guard.facts.reader import Reader
@@ -234,7 +235,7 @@ def _read_set_operation(reader: Reader, body: Node, scope: Scope, cte: Cte | Non
     query.user = None
     own.columns = list(source.columns or [])
     own.opened = [source] if source.columns is None else []
-    _read_sort(reader, body.get("sortClause"), own, query.outputs, "order")
+    read_sort(reader, body.get("sortClause"), own, query.outputs, "order")
     for field in ("limitOffset", "limitCount"):
         expressions.read(reader, body.get(field), scope, "limit")
     return query
@@ -248,7 +249,7 @@ def _read_values(reader: Reader, body: Node, scope: Scope) -> Query:
         cells = tuple(row[index] for row in rows if index < len(row))
         merged = first if len(cells) == 1 else expressions.merge(cells, reader.common(cells))
         query.outputs.append(Output(f"column{index + 1}", merged, bases(merged)))
-    _read_sort(reader, body.get("sortClause"), scope, query.outputs, "order")
+    read_sort(reader, body.get("sortClause"), scope, query.outputs, "order")
     for field in ("limitOffset", "limitCount"):
         expressions.read(reader, body.get(field), scope, "limit")
     return query
@@ -272,19 +273,19 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
     _read_targets(reader, body.get("targetList", []), scope, query)
     level.outputs = query.outputs
     if "groupClause" in body:
-        level.group = _read_group(reader, body["groupClause"], scope, query.outputs)
+        level.group = read_group(reader, body["groupClause"], scope, query.outputs)
     if "havingClause" in body:
         level.has_aggregate = True
         expressions.read(reader, body["havingClause"], scope, "having")
     level.has_aggregate = level.has_aggregate or any(output.expr.aggregate for output in query.outputs)
     for entry in body.get("windowClause", ()):
         level.windows.append(calls.read_window(reader, entry["WindowDef"], scope))
-    _read_sort(reader, body.get("sortClause"), scope, query.outputs, "order")
+    read_sort(reader, body.get("sortClause"), scope, query.outputs, "order")
     distinct = [entry for entry in body.get("distinctClause", ()) if entry]
     if "distinctClause" in body and not distinct:
         implicit.use_comparison(reader, [output.expr for output in query.outputs])
     if distinct:
-        level.distinct_on = _read_sort(reader, distinct, scope, query.outputs, "distinct")
+        level.distinct_on = read_sort(reader, distinct, scope, query.outputs, "distinct")
     for field in ("limitOffset", "limitCount"):
         expressions.read(reader, body.get(field), scope, "limit")
     level.limited = "limitCount" in body or "limitOffset" in body
@@ -383,77 +384,3 @@ def bases(expr: Expr) -> tuple[Base, ...]:
             found.update(dict.fromkeys(column.base or column.flows))
             stack.extend(column.merged)
     return tuple(found)
-
-
-def _read_group(reader: Reader, nodes: list[Node], scope: Scope, outputs: list[Output]) -> list[Expr]:
-    found: list[Expr] = []
-    for node in nodes:
-        kind, body = next(iter(node.items()))
-        if kind == "GroupingSet":
-            # Rows of several groupings are mixed, so no column holds for all of them.
-            _read_group(reader, body.get("content", []), scope, outputs)
-            continue
-        if kind == "RowExpr":
-            found += _read_group(reader, body.get("args", []), scope, outputs)
-            continue
-        if kind == "List":
-            found += _read_group(reader, body.get("items", []), scope, outputs)
-            continue
-        position = _position(node, outputs)
-        if position is not None:
-            found.append(position)
-            continue
-        name = _bare_name(node)
-        # A bare name is a column of FROM first, an output second: the reverse of ORDER BY.
-        if name is not None and not _visible(scope, name) and (output := _output(outputs, name)):
-            reader.facts.raw_columns.append((name,))
-            found.append(output.expr)
-            continue
-        found.append(expressions.read(reader, node, scope, "group"))
-    implicit.use_comparison(reader, found)
-    return found
-
-
-def _read_sort(reader: Reader, nodes: list[Node] | None, scope: Scope, outputs: list[Output], use: Use) -> list[Expr]:
-    found: list[Expr] = []
-    for entry in nodes or ():
-        node = entry["SortBy"]["node"] if "SortBy" in entry else entry
-        position = _position(node, outputs)
-        name = _bare_name(node)
-        if position is not None:
-            found.append(position)
-        elif name is not None and (output := _output(outputs, name)):
-            if reader.fixed_location is None:
-                reader.facts.raw_columns.append((name,))
-            found.append(output.expr)
-        else:
-            found.append(expressions.read(reader, node, scope, use))
-        if "SortBy" in entry and entry["SortBy"].get("useOp"):
-            sort = entry["SortBy"]
-            calls.use_operator(reader, sort["useOp"], found[-1], found[-1], sort.get("location", -1))
-    implicit.use_comparison(reader, found)
-    return found
-
-
-def _position(node: Node, outputs: list[Output]) -> Expr | None:
-    """``ORDER BY 2``: the output at that place."""
-    constant = node.get("A_Const")
-    if constant is None or "ival" not in constant:
-        return None
-    index = int(constant["ival"].get("ival", 0)) - 1
-    return outputs[index].expr if 0 <= index < len(outputs) else Expr(Name(PG, "int4"))
-
-
-def _bare_name(node: Node) -> str | None:
-    if "ColumnRef" not in node:
-        return None
-    parts = field_names(node["ColumnRef"]["fields"])
-    return parts[0] if len(parts) == 1 and parts[0] != "*" else None
-
-
-def _output(outputs: list[Output], name: str) -> Output | None:
-    return next((output for output in outputs if output.name == name), None)
-
-
-def _visible(scope: Scope, name: str) -> bool:
-    return bool(scope.opened) or any(column.name == name for column in scope.columns)

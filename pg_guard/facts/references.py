@@ -141,7 +141,7 @@ def read_indirection(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr
         reader.facts.raw_fields.extend(step["String"]["sval"] for step in inner["indirection"] if "String" in step)
         steps, arg = [*inner["indirection"], *steps], inner.get("arg") or {}
     # `(alias).field` names one column, not the whole row.
-    if steps and "String" in steps[0] and (source := row_named(reader, arg, scope)):
+    if steps and "String" in steps[0] and (source := row_named(arg, scope)):
         reference = arg["ColumnRef"]
         reader.facts.raw_columns.append(field_names(reference["fields"]))
         value = read_field(reader, source, steps[0]["String"]["sval"], use, reference.get("location", -1))
@@ -162,7 +162,7 @@ def read_indirection(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr
     return value
 
 
-def row_named(reader: Reader, arg: Node, scope: Scope) -> Source | None:
+def row_named(arg: Node, scope: Scope) -> Source | None:
     """The source whose whole row `arg` is, when it is a bare alias and no column."""
     if "ColumnRef" not in arg:
         return None

@@ -121,7 +121,7 @@ class Types:
 
     def coerces(self, given: Name | None, wanted: Name) -> bool:
         """Could a value of type `given` be passed where `wanted` is declared, without an explicit cast?"""
-        if given is None or given == wanted or given == UNKNOWN:
+        if given is None or given in (wanted, UNKNOWN):
             return True
         source, target = self.find(given), self.find(wanted)
         if source is None or target is None:

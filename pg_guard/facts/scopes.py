@@ -68,8 +68,9 @@ class SourceColumn:
     """A column of one source; equality is identity.
 
     `name` is what the statement calls it, `stored` what the relation does (an alias list may rename it); `base` are the
-    stored columns that flow into it, `flows` those that flow into the output of a query that it is; `merged` are the columns that USING or an aliased join makes it of; `fields` are types
-    of the fields of a row without a named type that it holds.
+    stored columns that flow into it, `flows` those that flow into the output of a query that it is; `merged` are the
+    columns that USING or an aliased join makes it of; `fields` are types of the fields of a row without a named type that it
+    holds.
     """
 
     __slots__ = ("base", "fields", "flows", "merged", "name", "source", "stored", "type")

@@ -103,11 +103,10 @@ class Expressions:
         """An expression that is mostly of the type."""
         if depth <= 0 or self.chance(0.15):
             return self.leaf(type_, frame)
-        choices = [self.leaf, self.call, self.operation, self.cast, self.choice, self.misc]
-        made = self.rng.choices(choices, (5, 4, 4, 2, 2, 3))[0]
-        if made == self.leaf:
-            return self.leaf(type_, frame)
-        return made(type_, frame, depth - 1)  # type: ignore[operator]
+        made = self.rng.choices(
+            (None, self.call, self.operation, self.cast, self.choice, self.misc), (5, 4, 4, 2, 2, 3)
+        )[0]
+        return made(type_, frame, depth - 1) if made is not None else self.leaf(type_, frame)
 
     def leaf(self, type_: Name, frame: Frame) -> str:
         columns = self.columns(frame, type_)
@@ -134,7 +133,7 @@ class Expressions:
 
     def columns(self, frame: Frame, type_: Name | None) -> list[str]:
         """References to columns of the type, outer levels included; a few of any type."""
-        found = []
+        found: list[str] = []
         for depth, level in enumerate(frame.levels()[:3]):
             if depth and found and not self.chance(0.3):
                 break

@@ -128,11 +128,11 @@ class Oracle:
 
     def _read(self, tree: str, recorded: str) -> Resolved:
         # `(t).c` needs the privilege to read all of t, but reads one column: whole rows are counted by their own nodes.
-        reads = {read for read in tree_reads(tree) if read[1] != WHOLE}
+        reads: set[tuple[int, int]] = {read for read in tree_reads(tree) if read[1] != WHOLE}
         reads |= {(self._rows[oid], WHOLE) for oid in map(int, _WHOLE_ROW.findall(tree)) if oid in self._rows}
         for entry in recorded.split():
-            relation, _, number = entry.partition(".")
-            reads.add((int(relation), int(number)))
+            relation, _, column = entry.partition(".")
+            reads.add((int(relation), int(column)))
         columns: set[tuple[Name, str]] = set()
         for oid, number in reads:
             own = self._columns.get(oid, {})

@@ -17,8 +17,10 @@ STATEMENTS = {
     "variadic and plain": "SELECT jsonb_delete(jsonb '[1,2]', CAST('' AS text))",
     "type of NULLIF": "SELECT min(NULLIF('2026-01-02', timestamptz '2026-01-03'))",
     "type of NULLIF after conversion": "SELECT min(NULLIF(varchar 'a', text 'b'))",
-    "one table function, several arrays": "SELECT f.n + 1 FROM orders NATURAL JOIN unnest('{a}'::text[], ARRAY[1]) AS f (tag, n)",
-    "rows of several functions": "SELECT a.id FROM ROWS FROM (generate_series(1, 2), unnest(ARRAY['x'])) AS f (n, b) NATURAL FULL JOIN regions a",
+    "one table function, several arrays": "SELECT f.n + 1 FROM orders NATURAL JOIN unnest('{a}'::text[], ARRAY[1])"
+    " AS f (tag, n)",
+    "rows of several functions": "SELECT a.id FROM ROWS FROM (generate_series(1, 2), unnest(ARRAY['x'])) AS f (n, b)"
+    " NATURAL FULL JOIN regions a",
     "OUT parameter before alias": "SELECT k.key FROM jsonb_each('{}') k, jsonb_array_elements('[]') AS x WHERE x.value IS NULL",
     "type of CASE": "SELECT min(CASE WHEN true THEN name ELSE country END) FROM regions",
     "element of an array": "SELECT array_sort(many || many) FROM ticket_shelf",
