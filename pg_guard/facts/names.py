@@ -34,8 +34,9 @@ class Names:
         self._resolve_operator = lru_cache(maxsize=8192)(self._find_operator)
 
     def relation(self, schema: str | None, name: str) -> Relation | None:
-        """The relation that PostgreSQL would find, or None."""
-        assert self.catalog is not None
+        """The relation that PostgreSQL would find, or None; always None without a catalog."""
+        if self.catalog is None:
+            return None
         index = self.catalog.relation_index
         if schema is not None:
             return index.get(Name(schema, name))
