@@ -1,0 +1,38 @@
+"""Load that the guard cannot see in the text is ended by the executor: every attack of that kind, on the real server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pg_guard.errors import ExecutionError
+from pg_guard.execute.executor import Executor
+from tests.corpus.loading import load_cases
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.corpus.loading import Case
+
+SECONDS = 1.5
+CASES = [case for case in load_cases("attacks") if case.works == "load" and case.todo]
+
+
+@pytest.fixture(scope="module")
+async def executor(bed_dsn: str) -> AsyncIterator[Executor]:
+    async with await Executor.open(bed_dsn, statement_timeout=SECONDS, rows=100, result_bytes=1_000_000) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+async def test_the_time_out_or_the_caps_end_it(executor: Executor, case: Case) -> None:
+    try:
+        result = await executor.run(case.sql)
+    except ExecutionError as error:
+        # 57014: cancelled by the time-out; 54000, 53200, 22003: PostgreSQL's own limits on sizes, memory and numbers.
+        assert error.sqlstate in {"57014", "54000", "53200", "22003", "22001"}, error
+    else:
+        assert result.row_count <= 100
+        assert result.duration_ms < SECONDS * 1000 + 2000
+    assert (await executor.run("SELECT 1")).rows == [[1]]
