@@ -190,12 +190,11 @@ def read_operator(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     else:
         value = expressions.read(reader, current, scope, use) if current else Expr()
     if len(spine) == 1:
-        return combine(
-            reader, spine[0], value if spine[0].get("lexpr") else None, _read_right(reader, spine[0], scope, use)
-        )
+        left_side = value if spine[0].get("lexpr") else None
+        return combine(reader, spine[0], left_side, _read_right(reader, spine[0], value, scope, use))
     items = list(value.items)
     for body in reversed(spine):
-        right = _read_right(reader, body, scope, use)
+        right = _read_right(reader, body, value, scope, use)
         # Items are gathered once for the whole chain: copied at each step they would cost its length squared.
         items.extend(right.items)
         value = combine(reader, body, value._replace(items=()) if body.get("lexpr") else None, right._replace(items=()))
@@ -227,7 +226,7 @@ def _compare_rows(reader: Reader, body: Node, scope: Scope, use: Use) -> Expr:
     return expressions.merge(tuple(values), _BOOL)._replace(fields=())
 
 
-def _read_right(reader: Reader, body: Node, scope: Scope, use: Use) -> Expr:
+def _read_right(reader: Reader, body: Node, left: Expr, scope: Scope, use: Use) -> Expr:
     right = body.get("rexpr")
     if not right:
         return Expr()
@@ -236,7 +235,15 @@ def _read_right(reader: Reader, body: Node, scope: Scope, use: Use) -> Expr:
         reader.facts.lists.append((len(parts), reader.at(body.get("location", -1))))
         merged = expressions.merge(parts)
         constant = bool(parts) and all(part.constant for part in parts)
-        # BETWEEN and IN compare with each item; where they differ in type, the common one stands for them.
+        # BETWEEN and IN compare with each item, or IN with all at once under their common type.
+        if len({part.type for part in parts}) > 1:
+            kind = body.get("kind", "AEXPR_OP")
+            schema, operator = operator_name(body.get("name", []))
+            for name in _bounds(kind) if "BETWEEN" in kind else (operator,):
+                for part in parts:
+                    apply_operator(
+                        reader, None if "BETWEEN" in kind else schema, name, left, part, body.get("location", -1)
+                    )
         known = {part.type for part in parts if part.type != UNKNOWN}
         type_ = known.pop() if len(known) == 1 else UNKNOWN if parts and not known else reader.common(parts)
         return merged._replace(constant=constant, type=type_)

@@ -34,6 +34,7 @@ STATEMENTS = {
     "row comparison with BETWEEN": "SELECT (number, 1) BETWEEN (number, 1) AND (number, 2) FROM tickets",
     "NOT BETWEEN": "SELECT number NOT BETWEEN ticket '(1)' AND ticket '(2)' FROM tickets",
     "BETWEEN SYMMETRIC": "SELECT number BETWEEN SYMMETRIC ticket '(1)' AND '(2)' FROM tickets",
+    "BETWEEN of two types": "SELECT status NOT BETWEEN 'paid' AND 'paid'::order_status FROM orders",
     "USING compares": "SELECT 1 FROM tickets a JOIN tickets b USING (number)",
     "NATURAL compares": "SELECT 1 FROM tickets a NATURAL JOIN tickets b",
     "merged column has the common type": "SELECT avg(s.id) FROM (staff_directory_3 NATURAL FULL JOIN payments) AS s",
