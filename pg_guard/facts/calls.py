@@ -111,10 +111,23 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     return Expr(
         result_type(reader, call, args, variadic=variadic),
         tuple(item for arg in args for item in arg.items),
+        fields=_result_fields(reader, call, args, variadic=variadic),
         probe=probe,
         set_returning=any(arg.set_returning for arg in args) or any(each.returns_set for each in call.candidates),
         aggregate=any(arg.aggregate for arg in args) or (aggregate and "over" not in body),
     )
+
+
+def _result_fields(
+    reader: Reader, call: FunctionUse, args: tuple[Expr, ...], *, variadic: bool
+) -> tuple[Name | None, ...]:
+    """Types of the OUT columns of the one overload that is meant."""
+    types = reader.names.types
+    if types is None or len(call.candidates) != 1 or not call.candidates[0].outputs:
+        return ()
+    declared = declared_arguments(types, call.candidates[0], len(args), variadic=variadic)
+    given = tuple(arg.type for arg in args)
+    return tuple(types.result(type_, declared, given) for _, type_ in call.candidates[0].outputs)
 
 
 def _functional_notation(reader: Reader, name: str, arg: Node, scope: Scope, use: Use) -> Expr | None:

@@ -68,6 +68,8 @@ def _read_functions(reader: Reader, body: Node, scope: Scope) -> Source:
             uses = [use for use in reader.facts.functions[before:] if use.name == _function_name(call)]
             candidates = uses[-1].candidates if uses else ()
             shape = _shape(reader, candidates, value.type, alias or _function_name(call), alias)
+            if shape is not None and len(shape) == len(value.fields):
+                shape = [(name_, type_) for (name_, _), type_ in zip(shape, value.fields, strict=True)]
             if len(entries) == 1 and not body.get("ordinality"):
                 # A function that is declared to return record or several columns has rows of no named type.
                 several = shape is None or len(shape) > 1

@@ -39,6 +39,7 @@ STATEMENTS = {
     "NATURAL compares": "SELECT 1 FROM tickets a NATURAL JOIN tickets b",
     "merged column has the common type": "SELECT avg(s.id) FROM (staff_directory_3 NATURAL FULL JOIN payments) AS s",
     "merged column of an inner join": "SELECT avg(id) FROM staff_directory_3 JOIN payments USING (id)",
+    "sorting a polymorphic OUT column": "SELECT rank() OVER (ORDER BY x) FROM information_schema._pg_expandarray(ARRAY[ticket '(1)'])",
     "sorting": "SELECT number FROM tickets ORDER BY number DESC",
     "grouping": "SELECT number FROM tickets GROUP BY number",
     "distinct": "SELECT DISTINCT number FROM tickets",
