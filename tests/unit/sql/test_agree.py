@@ -124,7 +124,7 @@ def test_misled_scanners_are_noticed(sql: str, their_spans: list[tuple[int, int]
         ("SELECT $a$'$a$, password_hash, '' FROM customers", False),
         ("SELECT $a$', password_hash, '$a$ FROM customers", True),
         ("SELECT 'x' -- '\n, password_hash FROM customers", False),
-        ("SELECT 1 /* /* */ , password_hash FROM customers -- */ */\n FROM customers", True),
+        ("SELECT 1 /* /* */ , password_hash FROM customers -- */\n FROM customers", True),
         ('SELECT "o\'clock", password_hash AS "\'" FROM (SELECT *, 1 AS "o\'clock" FROM customers) x', False),
     ],
 )

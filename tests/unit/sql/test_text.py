@@ -33,9 +33,9 @@ def test_a_nul_is_refused_at_its_place() -> None:
     assert refused(b"SELECT 1\0").rule == "sql/encoding"
 
 
-@pytest.mark.parametrize("half", ["\ud83d", "\udc00"])
-def test_half_of_a_surrogate_pair_is_refused_at_its_place(half: str) -> None:
-    finding = refused(f"SELECT '{half}'")
+def test_half_of_a_surrogate_pair_is_refused_at_its_place() -> None:
+    finding = refused("SELECT '\ud83d'")
+    assert refused("SELECT '\udc00'") == finding
     assert finding.rule == "sql/encoding"
     assert finding.span is not None
     assert finding.span.start == 8
