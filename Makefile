@@ -1,13 +1,16 @@
 # Two commands do everything: `make demo` and `make test`. Both create .venv and install what is needed.
 PYTHON ?= python3
+# One worker per core, each with a PostgreSQL of its own.
+ARGS ?= -n auto --maxprocesses 4
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types format imports check clean help
+.PHONY: demo test fuzz lint types format imports check clean help
 help:
 	@echo "make demo   run the guard on a sample database, end to end"
 	@echo "make test   run all tests on an embedded PostgreSQL 18"
+	@echo "make fuzz   compare 200,000 generated statements with PostgreSQL (about 15 minutes)"
 	@echo "make lint   ruff, mypy --strict, import-linter"
 
 $(STAMP): pyproject.toml pg_guard/_version.py
@@ -22,6 +25,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@"$(BIN)/python" -m pytest $(ARGS)
+
+# A long differential run against PostgreSQL, with a new seed each time: `make fuzz COUNT=1000000 SEED=7`.
+fuzz: $(STAMP)
+	@PG_GUARD_FUZZ_COUNT=$${COUNT:-200000} PG_GUARD_FUZZ_SEED=$${SEED:-$$(date +%s)} "$(BIN)/python" -m pytest tests/differential/test_differential.py
 
 lint: $(STAMP)
 	@"$(BIN)/python" -m ruff check .

@@ -15,6 +15,7 @@ from pg_guard.checks.base import Subject
 from pg_guard.checks.where import WhereCheck
 from pg_guard.decision import SEVERITIES, Decision, Finding
 from pg_guard.facts.extract import extract
+from pg_guard.facts.model import Note
 from pg_guard.facts.reader import Reader, TooDeep
 from pg_guard.facts.views import ViewShapes
 from pg_guard.policy.compile import compile_policy
@@ -110,6 +111,8 @@ class Guard:
             facts = extract(reader, reading.statements[0])
         except TooDeep as deep:
             return None, [_too_deep(text, deep.location, limits.depth)]
+        if self.catalog is not None and self.catalog.encoding not in ("UTF8", "SQL_ASCII"):
+            _refuse_foreign_folding(facts, self.catalog.encoding)
         subject = Subject(text, facts, self._program.names)
         findings = [finding for check in self._program.checks for finding in check(subject)]
         if facts.kind in ("select", "explain"):
@@ -165,8 +168,11 @@ class Guard:
             return False
         if any(tables.denied(parent) for parent in names.ancestors(relation)):
             return True
-        if relation.kind not in ("view", "matview"):
-            return False
+        return relation.kind in ("view", "matview") and self._reads_hidden(relation)
+
+    def _reads_hidden(self, relation: Relation) -> bool:
+        """Does a view read a denied relation, or choose its rows by a denied column?"""
+        tables, names = self._program.tables, self._program.names
         shape = self._shapes.shape(names, relation)
         if any(self._program.columns.hidden(base.relation, base.column) for base in shape.conditions):
             return True
@@ -175,6 +181,26 @@ class Guard:
             for use in shape.relations
             for name in use.names
         )
+
+    def reviewed_relations(self) -> tuple[Relation, ...]:
+        """Views that `tables.allow` names exactly although they read what the policy denies: declared exceptions."""
+        if self.catalog is None:
+            return ()
+        tables = self._program.tables
+        return tuple(
+            relation
+            for relation in self.catalog.relations
+            if relation.kind in ("view", "matview")
+            and tables.reviewed(relation.key)
+            and not tables.denied(relation.key)
+            and (self._reads_hidden(relation) or self._shows_hidden(relation))
+        )
+
+    def _shows_hidden(self, relation: Relation) -> bool:
+        """Does a denied column flow into a column of the view?"""
+        flows = self._shapes.shape(self._program.names, relation).columns
+        hidden = self._program.columns.hidden
+        return any(hidden(base.relation, base.column) for bases in flows.values() for base in bases)
 
     def requirements(self, relation: Relation) -> tuple[tuple[str, ...], ...]:
         """Conditions that each use of a relation must carry: the columns to hold, or () for any restriction."""
@@ -222,6 +248,22 @@ def _compare(text: SqlText, tokens: list[Token] | None, facts: Facts) -> list[Fi
         fields=frozenset(facts.raw_fields),
         witness=witness,
     )
+
+
+def _refuse_foreign_folding(facts: Facts, encoding: str) -> None:
+    """In single-byte encodings PostgreSQL folds letters beyond ASCII by its locale; libpg_query does not."""
+    names = {part for parts in (*facts.raw_relations, *facts.raw_columns) for part in parts}
+    names |= {use.name for use in facts.functions if not use.via}
+    strange = sorted(name for name in names if not name.isascii())
+    if strange:
+        facts.notes.append(
+            Note(
+                "sql/unsupported",
+                f'The name "{strange[0]}" has letters beyond ASCII, which a database in {encoding} may fold in its own way.',
+                "Use names of ASCII letters, or a database in UTF8.",
+                -1,
+            )
+        )
 
 
 def _order(finding: Finding) -> tuple[int, int, str, str]:

@@ -44,11 +44,13 @@ def _dialect() -> Dialect:
 def fold(identifier: exp.Expr | str, *, quoted: bool | None = None) -> str:
     """An identifier as PostgreSQL stores it: ASCII folded unless quoted, cut at 63 bytes."""
     if isinstance(identifier, exp.Identifier):
-        name, quoted = str(identifier.this), bool(identifier.args.get("quoted"))
+        name, quoted = str(identifier.args["this"]), bool(identifier.args.get("quoted"))
     else:
         name = identifier.name if isinstance(identifier, exp.Expr) else identifier
     if not quoted:
-        name = "".join(character.lower() if character.isascii() else character for character in name)
+        name = name.lower() if name.isascii() else "".join(c.lower() if c.isascii() else c for c in name)
+    if len(name) * 4 <= _NAME_BYTES:
+        return name
     data = name.encode("utf-8", "surrogatepass")
     return name if len(data) <= _NAME_BYTES else data[:_NAME_BYTES].decode("utf-8", "ignore")
 
@@ -163,20 +165,34 @@ def _summarise(tree: exp.Expr) -> SqlglotReading:
     kinds = {"select"} if isinstance(tree, (exp.Query, exp.Values)) else {type(tree).__name__.lower()}
     relations: set[tuple[str, ...]] = set()
     columns: set[str] = set()
-    for node in tree.walk():
-        if isinstance(node, exp.Column):
-            columns.add("*" if isinstance(node.this, exp.Star) else fold(node.this))
-        elif isinstance(node, exp.Table):
-            if isinstance(node.this, exp.Identifier):
-                parts = (node.args.get("catalog"), node.args.get("db"), node.this)
+    # A plain stack: sqlglot's own walk costs about as much as its parser.
+    stack: list[object] = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, list):
+            stack.extend(node)
+            continue
+        if not isinstance(node, exp.Expr):
+            continue
+        cls = type(node)
+        args = node.args
+        if cls is exp.Column:
+            name = args["this"]
+            columns.add("*" if isinstance(name, exp.Star) else fold(name))
+            continue
+        if cls is exp.Identifier or cls is exp.Literal:
+            continue
+        if cls is exp.Table:
+            if isinstance(args.get("this"), exp.Identifier):
+                parts = (args.get("catalog"), args.get("db"), args["this"])
                 relations.add(tuple(fold(part) for part in parts if part is not None))
-        elif isinstance(node, exp.Dot):
+        elif cls is exp.Dot:
             # `(row).field` and `schema.function(…)`; the former is a column where the row is a table's.
-            if isinstance(node.expression, exp.Identifier):
-                columns.add("." + fold(node.expression))
-        elif isinstance(node, exp.Star):
-            if not isinstance(node.parent, exp.Column):
-                columns.add("*")
-        elif (kind := _KINDS.get(type(node))) is not None:
-            kinds.add(kind)
+            if isinstance(args.get("expression"), exp.Identifier):
+                columns.add("." + fold(args["expression"]))
+        elif cls is exp.Star:
+            columns.add("*")
+        elif cls in _KINDS:
+            kinds.add(_KINDS[cls])
+        stack.extend(args.values())
     return SqlglotReading(frozenset(kinds), frozenset(relations), frozenset(columns))

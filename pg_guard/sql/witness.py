@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from postgast import scan
+from postgast import PgQueryError, scan
 from postgast.native import lib as _lib
 
 from pg_guard.decision import Finding, Span
@@ -45,13 +45,13 @@ def read_postgres(sql: SqlText, *, max_json: int = 8_000_000) -> PgReading:
     Raises:
         Refusal: It is no SQL (`sql/syntax`), or nested deeper than PostgreSQL's parser goes.
     """
-    result = _lib.pg_query_parse(sql.data)
-    try:
-        if result.error:
-            raise Refusal(_syntax_finding(sql, result.error.contents))
-        raw: bytes = result.parse_tree
-    finally:
-        _lib.pg_query_free_parse_result(result)
+    raw, problem = _parse(sql, sql.data)
+    if problem is not None and (b"--" in sql.data or b"/*" in sql.data):
+        # libpg_query hands comments to the grammar's look-ahead, so that NULLS /* x */ LAST is an error to it, and to
+        # PostgreSQL is not. A comment is white space to PostgreSQL: the text is read once more with blanks for it.
+        raw, _ = _parse(sql, _without_comments(sql))
+    if raw is None:
+        raise Refusal(problem) if problem is not None else AssertionError("no tree and no error")
     if len(raw) > max_json:
         raise Refusal(
             Finding("limits/tokens", "medium", "The statement has too many tokens.", "Send a shorter statement.")
@@ -62,6 +62,34 @@ def read_postgres(sql: SqlText, *, max_json: int = 8_000_000) -> PgReading:
         tuple(entry.get("stmt", {}) for entry in statements),
         tuple((entry.get("stmt_location", 0), entry.get("stmt_len", 0)) for entry in statements),
     )
+
+
+def _parse(sql: SqlText, data: bytes) -> tuple[bytes | None, Finding | None]:
+    """The tree as JSON, or why there is none."""
+    result = _lib.pg_query_parse(data)
+    try:
+        if result.error:
+            return None, _syntax_finding(sql, result.error.contents)
+        return result.parse_tree, None
+    finally:
+        _lib.pg_query_free_parse_result(result)
+
+
+def _without_comments(sql: SqlText) -> bytes:
+    """The text with blanks for comments, every other byte in its place.
+
+    The newline that ends a ``--`` comment stays (a string may be continued behind it); one inside of a block comment
+    does not (there a string may not).
+    """
+    data = bytearray(sql.data)
+    try:
+        tokens = scan(sql.text).tokens
+    except PgQueryError:
+        return sql.data
+    for token in tokens:
+        if sql.data.startswith((b"--", b"/*"), token.start):
+            data[token.start : token.end] = b" " * (token.end - token.start)
+    return bytes(data)
 
 
 def _syntax_finding(sql: SqlText, error: Any) -> Finding:

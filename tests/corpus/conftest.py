@@ -88,9 +88,13 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         chosen = [entry for entry in entries if entry["kind"] == kind]
         if not chosen:
             continue
+        ended = [entry for entry in chosen if entry["ended_by"]]
+        chosen = [entry for entry in chosen if not entry["ended_by"]]
         right = sum(entry["allowed"] is (wanted == "allowed") for entry in chosen)
         groups = len({entry["group"] for entry in chosen})
         terminalreporter.line(f"{kind}: {wanted} {right} of {len(chosen)} statements in {groups} groups")
+        if ended:
+            terminalreporter.line(f"  load that no text shows, ended by the time-out or the caps: {len(ended)}")
         rules = Counter(rule for entry in chosen for rule in set(entry["rules"]))
         for rule in ("sql/unsupported", "sql/readings-differ"):
             share = 100 * rules[rule] / len(chosen)

@@ -37,7 +37,7 @@ CORPUS = Path(__file__).resolve().parent
 POLICIES = CORPUS.parent.parent / "policies"
 
 _FILE_KEYS = {"policy", "principal", "cases", "description"}
-_CASE_KEYS = {"id", "sql", "family", "works", "policy", "principal", "todo", "needs", "note"}
+_CASE_KEYS = {"id", "sql", "family", "works", "policy", "principal", "todo", "ended_by", "needs", "note"}
 _WORKS = {"leak", "oracle", "write", "session", "file", "load", "error"}
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -57,6 +57,7 @@ class Case:
         policy: Name of the policy that decides.
         works: For attacks, what shows that it has an effect when unguarded (README.md); empty for honest statements.
         todo: Why the guard is known to decide wrongly, or an empty string.
+        ended_by: For load that no text shows: what ends it behind the gate (``execution``), or an empty string.
         needs: A part of PostgreSQL that the server may lack, or an empty string.
         principal: Attributes of the asking principal, or None.
         file: Name of the file, as in ``benign/tpc.yaml``.
@@ -69,6 +70,7 @@ class Case:
     policy: str
     works: str = ""
     todo: str = ""
+    ended_by: str = ""
     needs: str = ""
     principal: dict[str, Any] | None = field(default=None, hash=False)
     file: str = ""
@@ -134,6 +136,8 @@ def _read(path: Path, kind: Kind) -> list[Case]:
             )
         if kind == "benign" and (family or works):
             raise CorpusError(f"{where} {identifier}: family and works belong to attacks")
+        if entry.get("ended_by", "execution") != "execution" or ("ended_by" in entry and works != "load"):
+            raise CorpusError(f"{where} {identifier}: ended_by is `execution`, and only load can be ended by it")
         cases.append(
             Case(
                 id=identifier,
@@ -142,6 +146,7 @@ def _read(path: Path, kind: Kind) -> list[Case]:
                 policy=chosen,
                 works=works or "",
                 todo=entry.get("todo", ""),
+                ended_by=entry.get("ended_by", ""),
                 needs=entry.get("needs", ""),
                 principal=entry.get("principal", document.get("principal")),
                 file=name,

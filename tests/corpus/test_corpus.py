@@ -54,6 +54,10 @@ def _files(kind: Kind) -> list[ParameterSet]:
 def test_an_attack_is_refused(case: Case, decide_attack: Decide, record_property: Record) -> None:
     decision = decide_attack(case)
     record_property("corpus", _entry("attacks", case, decision))
+    if case.ended_by:
+        # test_load_is_ended.py shows that the executor ends it. Once the guard sees it, the mark has to go.
+        assert decision.allowed, f"{case.place} is refused now: remove ended_by"
+        return
     assert not decision.allowed, f"{case.place} is allowed:\n{case.sql}"
     assert decision.sql is None
     assert decision.findings, f"{case.place} is refused without a reason"
@@ -97,6 +101,7 @@ def _entry(kind: Kind, case: Case, decision: Decision) -> dict[str, object]:
         "allowed": decision.allowed,
         "rules": [finding.rule for finding in decision.findings],
         "todo": case.todo,
+        "ended_by": case.ended_by,
     }
 
 

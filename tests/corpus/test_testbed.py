@@ -61,8 +61,8 @@ async def test_allowed_attacks_do_nothing(
     problems = []
     for case in cases:
         decision = decide_attack(case)
-        # A known gap is counted, and expected to fail, in test_corpus.
-        if decision.sql is None or case.todo:
+        # A known gap is counted, and expected to fail, in test_corpus; test_load_is_ended runs what execution ends.
+        if decision.sql is None or case.todo or case.ended_by:
             continue
         outcome = await bed.run(decision.sql)
         problems += [f"{case.place}: {objection}" for objection in outcome.objections]

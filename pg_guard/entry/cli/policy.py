@@ -89,6 +89,8 @@ def _print(report: PolicyReport) -> None:
         )
         text = render_decision(outcome.decision, width=width - 2, color=color)
         click.echo("".join(f"  {line}\n" for line in text.splitlines()), color=color)
+    for name in report.reviewed:
+        click.echo(f"{path}: note: tables.allow names the view {one_line(name)}, which shows what the policy denies")
     metadata = report.policy.metadata
     parts = [f"valid ({one_line(metadata.name)} {one_line(metadata.version)})"]
     warnings = len(report.problems) - errors

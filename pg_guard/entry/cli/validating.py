@@ -46,13 +46,17 @@ class TestOutcome:
 
 @dataclass(frozen=True, slots=True)
 class PolicyReport:
-    """One policy file: the policy when it can be used, all problems, and its tests; or why it could not be read."""
+    """One policy file: the policy when it can be used, all problems, and its tests; or why it could not be read.
+
+    `reviewed` names the declared exceptions: views that `tables.allow` names exactly although they show what is denied.
+    """
 
     path: str
     policy: Policy | None = None
     problems: tuple[Problem, ...] = ()
     tests: tuple[TestOutcome, ...] = ()
     error: UsageError | None = None
+    reviewed: tuple[str, ...] = ()
 
     @property
     def valid(self) -> bool:
@@ -78,7 +82,8 @@ def validate_policy(path: str, catalog: Catalog | None) -> PolicyReport:
     except PolicyError as error:
         return PolicyReport(path, problems=error.problems)
     tests = tuple(TestOutcome(test, guard.check(test.sql)) for test in loaded.policy.tests)
-    return PolicyReport(path, loaded.policy, loaded.problems, tests)
+    reviewed = tuple(str(relation.key) for relation in guard.reviewed_relations())
+    return PolicyReport(path, loaded.policy, loaded.problems, tests, reviewed=reviewed)
 
 
 def exit_code(reports: tuple[PolicyReport, ...]) -> int:
@@ -101,6 +106,7 @@ def to_document(reports: tuple[PolicyReport, ...]) -> dict[str, Any]:
                 "error": report.error.message if report.error else None,
                 "name": report.policy.metadata.name if report.policy else None,
                 "version": report.policy.metadata.version if report.policy else None,
+                "reviewed": list(report.reviewed),
                 "problems": [asdict(problem) for problem in report.problems],
                 "tests": [
                     {
