@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 PG = "pg_catalog"
 CONCRETE = {
-    "any": "int4", "anyelement": "int4", "anyarray": "_int4", "anynonarray": "int4", "anyrange": "int4range", "anyenum": "order_status",
-    "anymultirange": "int4multirange", "anycompatible": "int4", "anycompatiblearray": "_int4", "anycompatiblenonarray": "int4",
-    "anycompatiblerange": "int4range", "anycompatiblemultirange": "int4multirange",
+    "any": "int4", "anyelement": "int4", "anyarray": "_int4", "anynonarray": "int4", "anyrange": "int4range",
+    "anyenum": "order_status", "anymultirange": "int4multirange", "anycompatible": "int4", "anycompatiblearray": "_int4",
+    "anycompatiblenonarray": "int4", "anycompatiblerange": "int4range", "anycompatiblemultirange": "int4multirange",
 }  # fmt: skip
-OTHERS = ("int2", "int4", "int8", "numeric", "float4", "float8", "text", "varchar", "bpchar", "name", "date", "timestamp", "timestamptz",
-          "interval", "time", "bool", "jsonb", "_int4", "_text", "bytea", "point", "inet", "cidr", "bit", "varbit", "oid", "char")  # fmt: skip
+OTHERS = tuple(
+    ["int2", "int4", "int8", "numeric", "float4", "float8", "text", "varchar", "bpchar", "name", "date", "timestamp", "timestamptz", "interval", "time", "bool", "jsonb", "_int4", "_text", "bytea", "point", "inet", "cidr", "bit", "varbit", "oid", "char"]
+)
 DOMAIN = Name("public", "email_address")
 ENUM = Name("public", "order_status")
 
