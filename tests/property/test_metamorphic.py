@@ -109,7 +109,9 @@ def space_out(sql: str, rng: random.Random) -> str:
     for start, end, kind in tokens(sql):
         gap = sql[last:start]
         # A string continued on another line needs its newline.
-        if (gap and "\n" not in gap and rng.random() < 0.5) or (not gap and kind == "other" and sql[start] in "(),=[]" and rng.random() < 0.2):
+        if (gap and "\n" not in gap and rng.random() < 0.5) or (
+            not gap and kind == "other" and sql[start] in "(),=[]" and rng.random() < 0.2
+        ):
             gap = rng.choice(_GAPS)
         parts += [gap, sql[start:end]]
         last = end
@@ -129,8 +131,10 @@ def change_case(sql: str, rng: random.Random) -> str:
     return "".join(parts) + sql[last:]
 
 
-_TABLES = ("regions", "stores", "categories", "suppliers", "products", "customers", "orders", "order_items", "payments", "reviews",
-           "inventory", "web_events", "audit_trail")  # fmt: skip
+_TABLES = (
+    "regions", "stores", "categories", "suppliers", "products", "customers", "orders", "order_items", "payments", "reviews",
+    "inventory", "web_events", "audit_trail",
+)  # fmt: skip
 
 
 def respell_tables(sql: str, rng: random.Random) -> str:

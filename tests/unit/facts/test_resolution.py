@@ -26,9 +26,11 @@ CONCRETE = {
     "anyenum": "order_status", "anymultirange": "int4multirange", "anycompatible": "int4", "anycompatiblearray": "_int4",
     "anycompatiblenonarray": "int4", "anycompatiblerange": "int4range", "anycompatiblemultirange": "int4multirange",
 }  # fmt: skip
-OTHERS = tuple(
-    ["int2", "int4", "int8", "numeric", "float4", "float8", "text", "varchar", "bpchar", "name", "date", "timestamp", "timestamptz", "interval", "time", "bool", "jsonb", "_int4", "_text", "bytea", "point", "inet", "cidr", "bit", "varbit", "oid", "char"]
-)
+OTHERS = (
+    "int2", "int4", "int8", "numeric", "float4", "float8", "text", "varchar", "bpchar", "name", "date", "timestamp",
+    "timestamptz", "interval", "time", "bool", "jsonb", "_int4", "_text", "bytea", "point", "inet", "cidr", "bit", "varbit",
+    "oid", "char",
+)  # fmt: skip
 DOMAIN = Name("public", "email_address")
 ENUM = Name("public", "order_status")
 

@@ -85,7 +85,7 @@ def test_folding(name: str, quoted: bool, stored: str) -> None:
 def test_names_and_kinds(sql: str, kinds: set[str], relations: set[tuple[str, ...]], columns: set[str]) -> None:
     found = reading(sql)
     assert found is not None
-    assert (found.kinds, found.relations, found.columns) == (kinds, relations, columns)
+    assert found == SqlglotReading(frozenset(kinds), frozenset(relations), frozenset(columns))
 
 
 @pytest.mark.parametrize("sql", ["SELECT 1; SELECT 2", "SELECT 1; DROP TABLE x"])
