@@ -13,9 +13,8 @@ from pg_guard.demo.embedded import start
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pg_guard.guard import Guard
-
     from pg_guard.catalog.model import Catalog
+    from pg_guard.guard import Guard
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 from pg_guard.facts import calls, expressions, implicit
 from pg_guard.facts.names import PG
-from pg_guard.facts.predicates import Condition, Equal, Held, InQuery, Matches, Or, Restricts, query_is_narrow
+from pg_guard.facts.predicates import (
+    Condition,
+    Equal,
+    Held,
+    InQuery,
+    Matches,
+    Or,
+    Restricts,
+    keep_values,
+    query_is_narrow,
+)
 from pg_guard.facts.subselects import has_sublink, independent
 
 if TYPE_CHECKING:
@@ -130,7 +140,13 @@ def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: 
     else:
         parts = (expressions.read(reader, right_node, scope, use),)
     right = parts[0] if len(parts) == 1 else expressions.merge(parts)
-    if "BETWEEN" in kind or kind == "AEXPR_OP_ANY":
+    if "BETWEEN" in kind:
+        # Each bound is compared by its own type.
+        for name in ("<=", ">="):
+            for part in parts:
+                calls.apply_operator(reader, None, name, left, part, body.get("location", -1))
+        operator = "BETWEEN"
+    elif kind == "AEXPR_OP_ANY":
         calls.combine(reader, body, left, right)
         operator = calls.operator_name(body.get("name", []))[1]
     else:
@@ -149,7 +165,11 @@ def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: 
         left = _settle(reader, left_node, left, columns, scope)
         items = right_node["List"].get("items", []) if "List" in right_node else [right_node]
         parts = tuple(_settle(reader, each, part, columns, scope) for each, part in zip(items, parts, strict=True))
-    equal = operator == "=" and _keeps_values(left, parts) and not (_collated(left_node) or _collated(right_node))
+    equal = (
+        operator == "="
+        and keep_values(left.type, *(part.type for part in parts))
+        and not (_collated(left_node) or _collated(right_node))
+    )
     return _conclude(kind, operator, left, parts, right_node, equal=equal)
 
 
@@ -239,16 +259,6 @@ def _single_row(query: Query) -> bool:
     return level is not None and (not level.sources or (level.has_aggregate and level.group is None))
 
 
-_LOSSY = frozenset({"float4", "float8"})
-_EXACT = frozenset({"int8", "numeric"})
-
-
-def _keeps_values(left: Expr, parts: tuple[Expr, ...]) -> bool:
-    """Are values that ``=`` calls equal the same? int8 and numeric are rounded to be compared with a float8."""
-    types = [each.type.name for each in (left, *parts) if each.type is not None and each.type.schema == PG]
-    return _LOSSY.isdisjoint(types) or _EXACT.isdisjoint(types)
-
-
 def _collated(node: Node | None) -> bool:
     """Does COLLATE or a cast that cuts (varchar(1), numeric(3, -1)) stand around the operand?"""
     while node:
@@ -336,7 +346,9 @@ def _read_rows(reader: Reader, body: Node, rows: list[Node], scope: Scope, use: 
         if operator == "=":
             nodes = [row["RowExpr"]["args"][index] for row in rows if index < len(row["RowExpr"].get("args", ()))]
             plain = not any(map(_collated, [body["lexpr"]["RowExpr"]["args"][index], *nodes]))
-            found += _conclude(kind, "=", left, parts, {}, equal=plain and _keeps_values(left, parts))
+            found += _conclude(
+                kind, "=", left, parts, {}, equal=plain and keep_values(left.type, *(part.type for part in parts))
+            )
         elif index == 0 and kind == "AEXPR_OP":
             found += _conclude(kind, operator, left, parts, {}, equal=False)
     implicit.use_comparison(reader, [*lefts, *(value for row in rights for value in row)], location)
@@ -347,16 +359,18 @@ def _read_sublink(reader: Reader, body: Node, node: Node, scope: Scope, use: Use
     from pg_guard.facts import queries
 
     kind = body.get("subLinkType", "EXISTS_SUBLINK")
-    if kind not in ("ANY_SUBLINK", "EXISTS_SUBLINK") or (kind == "ANY_SUBLINK" and body.get("operName")):
+    # IN is written without an operator; `= ANY` is the same, unless the operator is somebody else's.
+    equals = body.get("operName") or _EQUALS
+    if kind not in ("ANY_SUBLINK", "EXISTS_SUBLINK") or calls.operator_name(equals)[1] != "=":
         expressions.read(reader, node, scope, use)
         return []
     reader.enter(body.get("location", -1))
     try:
         test_node = body.get("testexpr")
+        test_nodes = [test_node] if test_node else []
         if test_node and "RowExpr" in test_node:
-            tests = expressions.read_all(reader, test_node["RowExpr"].get("args"), scope, use)
-        else:
-            tests = (expressions.read(reader, test_node, scope, use),) if test_node else ()
+            test_nodes = test_node["RowExpr"].get("args", [])
+        tests = expressions.read_all(reader, test_nodes, scope, use)
         query = queries.read_query(reader, body["subselect"], scope)
     finally:
         reader.leave()
@@ -367,10 +381,10 @@ def _read_sublink(reader: Reader, body: Node, node: Node, scope: Scope, use: Use
         if index >= len(query.outputs):
             continue
         output = query.outputs[index].expr
-        calls.use_operator(reader, _EQUALS, test, output, body.get("location", -1))
-        if test.direct is None or not calls.is_builtin(reader, _EQUALS, test, output):
+        calls.use_operator(reader, equals, test, output, body.get("location", -1))
+        if test.direct is None or not calls.is_builtin(reader, equals, test, output):
             continue
-        if not _keeps_values(test, (output,)) or _collated(test_node):
+        if not keep_values(test.type, output.type) or _collated(test_nodes[index]):
             found.append(Restricts(test.direct))
         elif _constant_cells(body["subselect"], index):
             found.append(Held(test.direct))

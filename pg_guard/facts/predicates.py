@@ -1,23 +1,32 @@
 """A small prover for conditions on scans. In: the levels of a statement. Out: which columns of a scan are held to constants.
 
 **Held.** A column of a scan is *held* when every row of the scan that can take part in the result has, in that column, a
-value from a fixed set of literals and parameters (or NULL). The prover concludes this from
+value from a fixed set of literals and parameters (or NULL). Rows with other values then cannot change the result, also not
+by their absence. The prover concludes this from
 
-- ``column = constant``, ``constant = column``, ``column IN (constants)``, ``column = ANY (ARRAY[constants])`` or
-  ``= ANY ('{…}')`` or ``= ANY ($1)``, ``column IS NOT DISTINCT FROM constant``, row equality ``(a, b) = (1, 2)``;
+- ``column = constant`` either way round, ``IN (constants)``, ``IN (VALUES …)``, ``= ANY`` of an array of constants or of a
+  parameter, ``IS NOT DISTINCT FROM literal``, row equality and row IN lists, each also under ``IS TRUE``. The operator must be
+  PostgreSQL's own; casts count where they keep distinct values distinct;
 - conjunctions of these in WHERE and in the ON of inner joins; USING and NATURAL joins as equalities;
-- the ON of an outer join, for scans of its nullable side only;
+- the ON of an outer join, for scans of its nullable side; for all scans, when a condition in WHERE that is never true of NULL
+  makes the join an inner one;
 - disjunctions in which every branch holds the column;
 - equality chains: ``a.x = b.x AND a.x = 42`` holds both;
-- ``column IN (SELECT y …)`` where the sub-select holds y;
-- derived tables, views and CTEs, upwards (an output that is a held column is held outside) and downwards (a condition
-  outside reaches the scan inside) where PostgreSQL itself could push the condition down: no LIMIT or OFFSET, the column
-  grouped by when there is a GROUP BY, in PARTITION BY of every window, in DISTINCT ON, no set-returning output; through
+- ``column IN (SELECT y …)`` and ``= ANY (SELECT y …)`` where the sub-select holds y; ``EXISTS`` of a SELECT without aggregates
+  and GROUP BY whose WHERE equates the column to one that is held inside;
+- derived tables, views and CTEs, upwards (an output that is a constant or a held column is held outside) and downwards (a
+  condition outside reaches the scan inside) where PostgreSQL itself could push the condition down: no LIMIT or OFFSET, the
+  column grouped by when there is a GROUP BY, in PARTITION BY of every window, in DISTINCT ON, no set-returning output; through
   every branch of a set operation; through a CTE only when *all* its uses hold the column, never into a recursive one;
+- recursive CTEs, upwards, by induction over their two terms;
 - outer references: a column of an outer level that is held there is a constant inside.
 
-Everything else is given up, and then the requirement counts as not met: ranges, functions of the column, sub-selects
-compared with ``=``, conditions in HAVING or FILTER, ON of FULL JOIN, current_setting(…).
+Everything else is given up, and then the requirement counts as not met: ranges (also ``BETWEEN 1 AND 1``), NOT, functions of the
+column, CASE, comparison with a scalar sub-select, ``IS NOT DISTINCT FROM $1`` (it may be NULL), conditions in HAVING or FILTER,
+the ON of a FULL JOIN, grouping sets, casts with a modifier, comparison of int8 or numeric with a float, COLLATE of the
+deployment's own, functions in FROM, current_setting(…), and statements that ask more than `_MOST_QUESTIONS`.
+
+Out of its reach: how long a statement takes, and errors that an expression raises on rows that PostgreSQL drops later.
 
 **Restricted** is the weaker property behind a requirement without columns: some condition really narrows the scan.
 """
@@ -29,7 +38,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pg_guard.facts.scopes import Cte, Level, Output, Query, Source, SourceColumn
+    from pg_guard.catalog.model import Name
+    from pg_guard.facts.scopes import Cte, Expr, Level, Output, Query, Source, SourceColumn
 
 __all__ = ["Condition", "Equal", "Held", "InQuery", "Matches", "Or", "Prover", "Restricts"]
 
@@ -111,6 +121,11 @@ class _Closure:
         return self.find(column) in self.held_roots
 
 
+# Questions on one level that may be open at a time, and those that are asked for one statement.
+_MOST_AROUND = 2
+_MOST_QUESTIONS = 2_000
+
+
 class Prover:
     """Answers questions on the scans of one statement; see the module's docstring for what it proves.
 
@@ -122,6 +137,7 @@ class Prover:
         self._answers: dict[_Question, _Closure] = {}
         # How often an answer was cut short; an answer that rests on a cut is not kept.
         self._cuts = 0
+        self._asked = 0
         self._assumed: dict[Cte, frozenset[int]] = {}
 
     def held(self, level: Level, source: Source, column: SourceColumn) -> bool:
@@ -140,10 +156,13 @@ class Prover:
         if (known := self._answers.get(key)) is not None:
             return known
         closure = _Closure()
-        if key in self._running:
-            # INVARIANT: a question that comes up while it is being answered is answered "nothing holds".
+        around = sum(running[0] is level for running in self._running)
+        if key in self._running or around >= _MOST_AROUND or self._asked >= _MOST_QUESTIONS:
+            # INVARIANT: a question that comes up while it is being answered is answered "nothing holds"; so is one
+            # that would make the search long, as when many sub-selects of a level ask for what holds around them.
             self._cuts += 1
             return closure
+        self._asked += 1
         self._running.add(key)
         cuts = self._cuts
         try:
@@ -151,7 +170,7 @@ class Prover:
             self._apply(closure, level, conditions)
         finally:
             self._running.discard(key)
-        if cuts == self._cuts and not self._assumed:
+        if (cuts == self._cuts or not self._running) and not self._assumed:
             self._answers[key] = closure
         return closure
 
@@ -160,7 +179,7 @@ class Prover:
         disjunctions: list[Or] = []
         seen: list[SourceColumn] = []
         for condition in conditions:
-            if isinstance(condition, Equal):
+            if isinstance(condition, Equal) and keep_values(condition.left.type, condition.right.type):
                 closure.join(condition.left, condition.right)
                 equalities.append(condition)
                 seen += [condition.left, condition.right]
@@ -256,10 +275,11 @@ class Prover:
         # it may hold what is joined to it, as any constant may.
         if expr.constant:
             return expr.value is not None
-        if expr.direct is None or query.level is None:
+        column = exact_column(expr)
+        if column is None or query.level is None:
             return False
-        closure = self._closure(query.level, expr.direct.source, push=False)
-        return closure.holds(expr.direct) or self._held_elsewhere(query.level, expr.direct)
+        closure = self._closure(query.level, column.source, push=False)
+        return closure.holds(column) or self._held_elsewhere(query.level, column)
 
     def cte_held(self, cte: Cte, index: int) -> bool:
         """The same for a CTE; of a recursive one by induction over its two terms."""
@@ -293,8 +313,9 @@ class Prover:
             if output.expr.probe is None:
                 continue
             held, narrowed = self._demanded(query, index)
-            if held and output.expr.direct is not None and pushes_down(level, output, exact=True):
-                yield Held(output.expr.direct)
+            column = exact_column(output.expr)
+            if held and column is not None and pushes_down(level, output, exact=True):
+                yield Held(column)
             elif (held or narrowed) and pushes_down(level, output, exact=False):
                 yield Restricts(output.expr.probe)
 
@@ -371,6 +392,25 @@ def _rejects_null(condition: Condition) -> set[Source]:
     return {column.source for column in columns if not column.merged}
 
 
+_LOSSY = frozenset({"float4", "float8"})
+_EXACT = frozenset({"int8", "numeric"})
+_WHOLE = frozenset({"int2", "int4", "int8", "text"})
+
+
+def keep_values(*types: Name | None) -> bool:
+    """Are values that ``=`` calls equal the same? int8 and numeric are rounded to be compared with a float8."""
+    names = [each.name for each in types if each is not None]
+    return _LOSSY.isdisjoint(names) or _EXACT.isdisjoint(names)
+
+
+def exact_column(expr: Expr) -> SourceColumn | None:
+    """The column that an expression is, unless it is cast to a type whose modifier may cut it, as numeric(5, -1) does."""
+    column = expr.direct
+    if column is None or expr.type is None or expr.type == column.type or expr.type.name in _WHOLE:
+        return column
+    return None
+
+
 def pushes_down(level: Level, output: Output, *, exact: bool) -> bool:
     """Could PostgreSQL push a condition on this output below the level's own operations?
 
@@ -381,7 +421,7 @@ def pushes_down(level: Level, output: Output, *, exact: bool) -> bool:
 
     def among(exprs: list[Expr]) -> bool:
         if exact:
-            return any(each.direct is not None and each.direct is output.expr.direct for each in exprs)
+            return any(each.direct is output.expr.direct for each in exprs if exact_column(each) is not None)
         return any(each.probe is not None and each.probe is output.expr.probe for each in exprs)
 
     if (level.group is not None or level.has_aggregate) and not among(level.group or []):
@@ -426,7 +466,3 @@ def _index(source: Source, column: SourceColumn) -> int | None:
         if each is column:
             return index
     return None
-
-
-if TYPE_CHECKING:
-    from pg_guard.facts.scopes import Expr

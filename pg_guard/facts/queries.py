@@ -248,6 +248,9 @@ def _read_values(reader: Reader, body: Node, scope: Scope) -> Query:
     for index, first in enumerate(rows[0] if rows else ()):
         cells = tuple(row[index] for row in rows if index < len(row))
         merged = first if len(cells) == 1 else expressions.merge(cells, reader.common(cells))
+        if len(cells) > 1 and all(cell.constant and cell.value is not None for cell in cells):
+            # One of several constants: it holds what is joined to it as an IN list does.
+            merged = merged._replace(constant=True, value="(" + ", ".join(str(cell.value) for cell in cells) + ")")
         query.outputs.append(Output(f"column{index + 1}", merged, bases(merged)))
     read_sort(reader, body.get("sortClause"), scope, query.outputs, "order")
     for field in ("limitOffset", "limitCount"):

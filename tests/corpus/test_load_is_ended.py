@@ -27,12 +27,13 @@ async def executor(bed_dsn: str) -> AsyncIterator[Executor]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 async def test_the_time_out_or_the_caps_end_it(executor: Executor, case: Case) -> None:
+    code, capped = "", False
     try:
         result = await executor.run(case.sql)
     except ExecutionError as error:
-        # 57014: cancelled by the time-out; 54000, 53200, 22003: PostgreSQL's own limits on sizes, memory and numbers.
-        assert error.sqlstate in {"57014", "54000", "53200", "22003", "22001"}, error
+        code = error.sqlstate
     else:
-        assert result.row_count <= 100
-        assert result.duration_ms < SECONDS * 1000 + 2000
+        capped = result.row_count <= 100 and result.duration_ms < SECONDS * 1000 + 2000
+    # 57014: cancelled by the time-out; the others: PostgreSQL's own limits on sizes, memory and numbers.
+    assert capped or code in {"57014", "54000", "53200", "22003", "22001"}, code
     assert (await executor.run("SELECT 1")).rows == [[1]]

@@ -35,6 +35,8 @@ STATEMENTS = {
     "NOT BETWEEN": "SELECT number NOT BETWEEN ticket '(1)' AND ticket '(2)' FROM tickets",
     "BETWEEN SYMMETRIC": "SELECT number BETWEEN SYMMETRIC ticket '(1)' AND '(2)' FROM tickets",
     "BETWEEN of two types": "SELECT status NOT BETWEEN 'paid' AND 'paid'::order_status FROM orders",
+    "BETWEEN of two types as a condition": "SELECT id FROM regions WHERE name BETWEEN '(1)' AND '(1)'::staff_ref",
+    "IN of two types as a condition": "SELECT id FROM regions WHERE name IN ('(1)', '(1)'::staff_ref)",
     "USING compares": "SELECT 1 FROM tickets a JOIN tickets b USING (number)",
     "NATURAL compares": "SELECT 1 FROM tickets a NATURAL JOIN tickets b",
     "merged column has the common type": "SELECT avg(s.id) FROM (staff_directory_3 NATURAL FULL JOIN payments) AS s",
