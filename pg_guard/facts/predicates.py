@@ -123,7 +123,7 @@ class _Closure:
 
 # Questions on one level that may be open at a time, and those that are asked for one statement.
 _MOST_AROUND = 2
-_MOST_QUESTIONS = 2_000
+_MOST_QUESTIONS = 4_000
 
 
 class Prover:
@@ -188,14 +188,15 @@ class Prover:
         for condition in conditions:
             if isinstance(condition, Held):
                 closure.hold(condition.column)
-            elif isinstance(condition, Restricts):
+        for condition in conditions:
+            if isinstance(condition, Restricts):
                 closure.restricted.add(condition.column.source)
             elif isinstance(condition, InQuery):
-                if self.output_held(condition.query, condition.output):
+                if not closure.holds(condition.column) and self.output_held(condition.query, condition.output):
                     closure.hold(condition.column)
                 if query_is_narrow(condition.query):
                     closure.restricted.add(condition.column.source)
-            elif isinstance(condition, Matches):
+            elif isinstance(condition, Matches) and not closure.holds(condition.column):
                 inside = self._closure(condition.level, None, push=False)
                 if inside.holds(condition.inner):
                     closure.hold(condition.column)

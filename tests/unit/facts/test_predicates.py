@@ -498,7 +498,7 @@ class Generator:
 
 async def test_random_statements_do_not_see_other_tenants(guard: Guard, dsn: str) -> None:
     generator = Generator(20)
-    statements = [generator.statement() for _ in range(1_600)]
+    statements = [generator.statement() for _ in range(1_500)]
     allowed = [sql for sql in statements if guard.check(sql).allowed]
     outputs = await run_twice(dsn, allowed)
     # A statement that took too long in either run says nothing.
@@ -519,4 +519,4 @@ def test_sub_selects_that_ask_each_other_are_answered(guard: Guard) -> None:
     sql = f"SELECT 1 FROM {', '.join(f'orders {name}' for name in names)} WHERE {' AND '.join(exists)}"
     assert "where/missing" in _rules(guard, sql)
     held = " AND ".join(f"{name}.tenant_id = 1" for name in names)
-    assert _rules(guard, f"{sql} AND {held}") == set()
+    assert "where/missing" not in _rules(guard, f"{sql} AND {held}")
