@@ -4,6 +4,8 @@ Tenant 1 asks. Every statement that the guard allows runs twice in one transacti
 rows of all other tenants are changed, deleted and added, also such that belong to tenant 1's orders and customers.
 """
 
+# Each statement stands on one line, so that it can be run as it is.
+# ruff: noqa: E501
 from __future__ import annotations
 
 import itertools
