@@ -90,6 +90,8 @@ class Guard:
             facts, findings = self._examine(text)
         except Refusal as refusal:
             findings = [refusal.finding]
+        except RecursionError:
+            findings = [_too_deep(None, -1, self.policy.limits.depth)]
         except Exception as error:  # noqa: BLE001 - whatever fails, the answer is a refusal, never an exception
             findings = [_internal(error)]
         return self._decide(sql, facts, findings, (time.perf_counter_ns() - started) // 1000)
@@ -311,13 +313,13 @@ def _too_many_tokens(count: int, limit: int) -> Finding:
     )
 
 
-def _too_deep(text: SqlText, location: int, limit: int) -> Finding:
+def _too_deep(text: SqlText | None, location: int, limit: int) -> Finding:
     return Finding(
         "limits/depth",
         "medium",
         f"The statement is nested deeper than {limit} levels.",
         "Flatten it: use CTEs instead of nested queries.",
-        text.span(location),
+        text.span(location) if text is not None else None,
     )
 
 

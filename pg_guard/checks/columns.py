@@ -103,6 +103,8 @@ class ColumnCheck:
         permitted = self._permitted(subject, relation[0], uses)
         if whole:
             how = "A star" if uses[0].star else "The whole row"
+            if uses[0].use == "join":
+                how = "A NATURAL JOIN"
             return subject.finding(
                 "columns/denied",
                 "high",

@@ -152,8 +152,23 @@ class FunctionCheck:
             if reason:
                 seen.add(key)
                 yield self._finding(subject, use, reason)
+        yield from self._check_operators(subject)
         for type_use in subject.facts.types:
             yield from self._check_type(subject, type_use)
+
+    def _check_operators(self, subject: Subject) -> Iterator[Finding]:
+        """PostgreSQL's own operators work on their arguments alone, so only a name on the list of denials meets them."""
+        if not self.rules.deny_names:
+            return
+        for name, location in dict.fromkeys(subject.facts.operators):
+            if name in self.rules.deny_names:
+                yield subject.finding(
+                    "functions/denied",
+                    "high",
+                    f'The function "{name.name}" (behind an operator) is on the policy\'s list of denied functions.',
+                    "Write the query without the operator.",
+                    location,
+                )
 
     def _judge(self, use: FunctionUse, catalog: Catalog | None) -> str:
         literals = dict(use.literals)

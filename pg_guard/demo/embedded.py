@@ -129,7 +129,7 @@ class EmbeddedServer:
         self.stop()
 
 
-def start(directory: Path, *, detached: bool = False) -> EmbeddedServer:
+def start(directory: Path, *, detached: bool = False, temporary: bool = False) -> EmbeddedServer:
     """Start PostgreSQL 18 with an empty cluster, or with the one that an earlier start left in the directory.
 
     Args:
@@ -137,6 +137,7 @@ def start(directory: Path, *, detached: bool = False) -> EmbeddedServer:
             When the account that runs PostgreSQL cannot enter it (as root, PostgreSQL runs as ``nobody``), the data
             goes to a temporary directory and is removed at the end.
         detached: True lets the server outlive this process; it then ends at SIGTERM to its `keeper_pid`.
+        temporary: True removes the directory with all that is in it when the server has ended, however that happens.
 
     Raises:
         UsageError: The wheel with PostgreSQL is not installed.
@@ -152,7 +153,8 @@ def start(directory: Path, *, detached: bool = False) -> EmbeddedServer:
         if not (data / "PG_VERSION").exists():
             _create_cluster(programs, data, account)
         log = directory.resolve() / "postgresql.log"
-        keeper = _start_keeper(programs, data, account, private, log, detached=detached)
+        removed = (private, directory.resolve()) if temporary else (private,)
+        keeper = _start_keeper(programs, data, account, private, log, removed, detached=detached)
         _wait_until_ready(keeper, data, private, log)
     except BaseException:
         # KeyboardInterrupt too: nothing may stay behind.
@@ -268,11 +270,20 @@ def _create_cluster(programs: Path, data: Path, account: _Account) -> None:
 
 
 def _start_keeper(
-    programs: Path, data: Path, account: _Account, private: Path, log: Path, *, detached: bool
+    programs: Path,
+    data: Path,
+    account: _Account,
+    private: Path,
+    log: Path,
+    removed: tuple[Path, ...],
+    *,
+    detached: bool,
 ) -> subprocess.Popen[bytes]:
     settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
     command = [str(programs / "postgres"), "-D", str(data), f"--unix_socket_directories={private}", *settings]
-    options = ["--remove", str(private), "--log", str(log)]
+    options = ["--log", str(log)]
+    for path in removed:
+        options += ["--remove", str(path)]
     if detached:
         options.append("--detached")
     if account.uid is not None:

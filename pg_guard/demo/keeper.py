@@ -1,8 +1,8 @@
-"""Keep one server process and leave nothing behind. In: a command, a directory to remove, a pipe. Out: an exit status.
+"""Keep one server process and leave nothing behind. In: a command, directories to remove, a pipe. Out: an exit status.
 
 `pg_guard.demo.embedded` runs this file as a program of its own, with the standard library only. It starts the server,
 waits until its standard input closes (which also happens when its parent is killed), stops the server and removes the
-directory. With ``--detached`` it does not look at its input, and SIGTERM is the way to stop it.
+directories. With ``--detached`` it does not look at its input, and SIGTERM is the way to stop it.
 
 PostgreSQL refuses to run as root, so that the server may run as another user than its keeper.
 """
@@ -24,9 +24,9 @@ SECONDS_TO_STOP = 15.0
 
 
 def main(argv: list[str]) -> int:
-    """Run ``--remove DIR --log FILE [--detached] [--uid N --gid N] -- COMMAND…`` and return its exit status."""
+    """Run ``--remove DIR… --log FILE [--detached] [--uid N --gid N] -- COMMAND…`` and return its exit status."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--remove", type=Path, required=True)
+    parser.add_argument("--remove", type=Path, action="append", required=True)
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--detached", action="store_true")
     parser.add_argument("--uid", type=int)
@@ -58,7 +58,8 @@ def main(argv: list[str]) -> int:
             pass
         return _stop(server)
     finally:
-        shutil.rmtree(options.remove, ignore_errors=True)
+        for directory in options.remove:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _set_when_dead(server: subprocess.Popen[bytes], stop: threading.Event) -> None:

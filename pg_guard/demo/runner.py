@@ -76,7 +76,7 @@ def run_demo(*, keep: bool, console: Console) -> int:
     kept = False
     try:
         _step(console, 1, "Starting PostgreSQL 18 ...")
-        server = start(directory, detached=keep)
+        server = start(directory, detached=keep, temporary=True)
         dsn, outcomes = asyncio.run(_session(server.dsn, console))
         good = _report(console, outcomes)
         _print_clients(console, dsn if keep else None)

@@ -384,6 +384,7 @@ def apply_operator(
                 "sql/unknown-name", f"There is no operator {operator}.", "Use an operator of PostgreSQL.", location
             )
         return _BOOL if operator in _COMPARISONS else None
+    reader.facts.operators.extend((each.function, reader.at(location)) for each in found)
     for each in found:
         if not reader.names.ships(each.function):
             args = tuple(name for name in (each.left, each.right) if name is not None)

@@ -214,7 +214,12 @@ def _read_cast(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     system = arg.direct is not None and arg.direct.name == "tableoid"
     type_ = read_type(reader, body["typeName"], arg, system_column=system)
     # `same` keeps `CAST(tenant_id AS integer) = 42` a condition on the column where the cast changes no value.
-    same = arg.direct is not None and (arg.direct.type == type_ or _widens(arg.direct.type, type_))
+    # A length or a scale may merge values: varchar(1) makes one of 'ab' and 'ac'.
+    same = (
+        arg.direct is not None
+        and not body["typeName"].get("typmods")
+        and (arg.direct.type == type_ or _widens(arg.direct.type, type_))
+    )
     return Expr(
         type_,
         arg.items,
@@ -282,7 +287,13 @@ def _read_named(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
 def _read_collate(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     body = node["CollateClause"]
     reader.facts.raw_fields.extend(part["String"]["sval"] for part in body.get("collname", ()) if "String" in part)
-    return read(reader, body.get("arg"), scope, use)
+    value = read(reader, body.get("arg"), scope, use)
+    names = [part["String"]["sval"] for part in body.get("collname", ()) if "String" in part]
+    # A collation of somebody's own may be nondeterministic: then equal values are not the same value.
+    return value if names and names[-1] in _DETERMINISTIC else value._replace(direct=None)
+
+
+_DETERMINISTIC = frozenset({"C", "POSIX", "default", "ucs_basic", "unicode", "pg_c_utf8", "pg_unicode_fast"})
 
 
 def _read_sublink(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:

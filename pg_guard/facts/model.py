@@ -147,6 +147,8 @@ class Facts:
     types: list[TypeUse] = field(default_factory=list)
     joins: list[JoinLevel] = field(default_factory=list)
     scans: list[ScanUse] = field(default_factory=list)
+    operators: list[tuple[Name, int]] = field(default_factory=list)
+    """Functions behind operators, PostgreSQL's own included, with their places."""
     patterns: list[tuple[str, int]] = field(default_factory=list)
     """Constant regular expressions, with their places."""
     lists: list[tuple[int, int]] = field(default_factory=list)

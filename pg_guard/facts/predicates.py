@@ -89,6 +89,10 @@ class Or(NamedTuple):
 Condition: TypeAlias = Held | Equal | InQuery | Matches | Restricts | Or
 
 
+# Each disjunction is weighed against all other conditions; more of them than an author would write prove nothing.
+MOST_DISJUNCTIONS = 50
+
+
 class _Closure:
     """Equality classes of columns, with the classes that are held and the sources that are restricted."""
 
@@ -203,7 +207,7 @@ class Prover:
         for column in seen:
             if not closure.holds(column) and self._held_elsewhere(level, column):
                 closure.hold(column)
-        for disjunction in disjunctions:
+        for disjunction in disjunctions[:MOST_DISJUNCTIONS]:
             self._apply_or(closure, level, conditions, disjunction)
         self._spread(closure, equalities)
 

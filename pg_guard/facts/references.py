@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard.catalog import builtins
 from pg_guard.facts.model import ColumnUse
+from pg_guard.facts.reader import TooDeep
 from pg_guard.facts.resolution import PG
 from pg_guard.facts.scopes import Expr, Scope, Source
 
@@ -133,6 +134,9 @@ def read_indirection(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr
 
     body = node["A_Indirection"]
     steps = body.get("indirection", [])
+    if len(steps) > reader.max_depth:
+        # One level to PostgreSQL's grammar; sqlglot's parser takes time with the square of their number.
+        raise TooDeep(reader.at(-1))
     reader.facts.raw_fields.extend(step["String"]["sval"] for step in steps if "String" in step)
     arg = body.get("arg") or {}
     while "A_Indirection" in arg:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pg_guard.facts import calls, expressions, tablefunctions
 from pg_guard.facts.conditions import read_condition
 from pg_guard.facts.model import ColumnUse, RelationUse, ScanUse
-from pg_guard.facts.names import PG, SYSTEM_COLUMNS
+from pg_guard.facts.names import SYSTEM_COLUMNS
 from pg_guard.facts.predicates import Condition, Equal
 from pg_guard.facts.scopes import Base, Cte, Expr, FromItem, Level, Output, Query, Scope, Source, SourceColumn
 
@@ -144,7 +144,7 @@ def _bind(reader: Reader, source: Source, relation: Relation, location: int, *, 
             known = names.catalog.relation_index.get(child) if names.catalog else None
             how = "partition" if known is not None and known.partition_of is not None else "inheritance"
             reader.facts.relations.append(RelationUse((child,), "table", True, "", place, via, how))  # type: ignore[arg-type] # literals
-    if relation.kind in ("view", "matview") and relation.schema not in (PG, "information_schema"):
+    if relation.kind in ("view", "matview"):
         if key in reader.expand and key not in reader.via:
             query = reader.shapes.read_in_place(reader, relation, place)
             if query is not None:
@@ -166,7 +166,8 @@ def _bind(reader: Reader, source: Source, relation: Relation, location: int, *, 
                 "Query the tables behind it.",
                 location,
             )
-        bases = shape.columns
+        # The view's own column comes first: a policy may hide it, and views over it show it.
+        bases = {name: (Base(key, name), *flows) for name, flows in shape.columns.items()}
     else:
         bases = reader.shapes.generated(reader.names, relation)
     source.columns = [
@@ -258,7 +259,12 @@ def _read_join(reader: Reader, body: Node, scope: Scope, level: Level) -> Joined
     else:
         own = read_condition(reader, body.get("quals"), both, "join")
     for one, other in merged:
-        sides = reader.use_column(one, "join", -1), reader.use_column(other, "join", -1)
+        # A NATURAL JOIN names no column, so that a refusal must not either.
+        natural = bool(body.get("isNatural"))
+        sides = (
+            reader.use_column(one, "join", -1, star=natural),
+            reader.use_column(other, "join", -1, star=natural),
+        )
         own.append(Equal(sides[0].items[0], sides[1].items[0]))
         calls.apply_operator(reader, None, "=", *sides, -1)
     left_ids = frozenset(map(id, left.sources))

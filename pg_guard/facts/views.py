@@ -7,6 +7,7 @@ whenever the view is read.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -51,20 +52,28 @@ class ViewShapes:
 
     def __init__(self) -> None:
         self._shapes: dict[Name, Shape] = {}
+        self._reading: set[Name] = set()
+        self._lock = threading.RLock()
         self._generated: dict[Name, dict[str, tuple[Base, ...]]] = {}
 
     def shape(self, names: Names, relation: Relation) -> Shape:
         """What a view shows; read on first use."""
         key = relation.key
-        if key not in self._shapes:
-            # A view cannot contain itself, but a damaged snapshot can: the placeholder ends that recursion.
-            self._shapes[key] = Shape(problem="it refers to itself.")
+        found = self._shapes.get(key)
+        if found is not None:
+            return found
+        # INVARIANT: only whole shapes are stored. Other threads wait here; the same thread comes again when a view
+        # contains itself, which a damaged snapshot can make it do.
+        with self._lock:
+            if key in self._shapes:
+                return self._shapes[key]
+            if key in self._reading:
+                return Shape(problem="it refers to itself.")
+            self._reading.add(key)
             try:
                 self._shapes[key] = self._read(names, relation)
-            except BaseException:
-                # Half a reading must not stay: the next statement has to fail in the same way, or succeed.
-                del self._shapes[key]
-                raise
+            finally:
+                self._reading.discard(key)
         return self._shapes[key]
 
     def _read(self, names: Names, relation: Relation) -> Shape:

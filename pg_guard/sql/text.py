@@ -20,6 +20,9 @@ HARD_BYTES = 4_000_000
 HARD_TOKENS = 50_000
 """The same for `limits.tokens`."""
 
+# libpg_query's scanner takes time with the square of the depth of nested comments.
+_MOST_COMMENTS = 2_000
+
 _NAME = re.compile(r'(?:[uU]&)?"(?:[^"]|"")*"|[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*|\$\d+|\*')
 _CHAIN = re.compile(r"\s*\.\s*")
 _OTHER = re.compile(r"[0-9][\w.]*|'(?:[^']|'')*'|[-+*/<>=~!@#%^&|`?:]+|.", re.DOTALL)
@@ -127,6 +130,10 @@ def admit(sql: object, *, max_bytes: int) -> SqlText:
         ) from None
     if len(data) > min(max_bytes, HARD_BYTES):
         raise Refusal(_too_long(len(data), max_bytes))
+    if data.count(b"/*") > _MOST_COMMENTS:
+        raise Refusal(
+            Finding("limits/tokens", "medium", "The statement has too many comments.", "Remove the comments.")
+        )
     nul = sql.find("\0")
     if nul >= 0:
         # PostgreSQL's parser takes a C string: what follows a NUL would be run by nobody and read by somebody.

@@ -29,7 +29,9 @@ async def guarded_dsn(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         connection = await asyncpg.connect(server.dsn)
         await connection.execute(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE nobody_in NOLOGIN")
         hba = Path(await connection.fetchval("SHOW hba_file"))
-        hba.write_text("local all postgres trust\nlocal postgres all scram-sha-256\n")
+        hba.write_text(  # noqa: ASYNC240 - a fixture, nothing else runs
+            "local all postgres trust\nlocal postgres all scram-sha-256\n"
+        )
         await connection.execute("SELECT pg_reload_conf()")
         await connection.close()
         yield f"postgresql://reader:{PASSWORD}@/postgres?host={server.socket_directory}&port=5432"

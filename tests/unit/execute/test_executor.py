@@ -144,7 +144,7 @@ async def test_transaction_statements_change_nothing_for_the_next(executor: Exec
     try:
         await executor.run(sql)
     except ExecutionError as exc:
-        assert exc.sqlstate
+        assert exc.sqlstate  # noqa: PT017 - both outcomes are fine, the next statement is what counts
     assert await value(executor, "SHOW transaction_read_only") == "on"
     assert (await refusal(executor, "CREATE TABLE t (a int)")).sqlstate == "25006"
 
@@ -264,7 +264,7 @@ async def test_the_next_user_finds_a_clean_connection(executor: Executor, dirt: 
     try:
         await executor.run(dirt)
     except ExecutionError as exc:
-        assert exc.sqlstate != "57014"
+        assert exc.sqlstate != "57014"  # noqa: PT017 - an error is one of the outcomes
     assert await value(executor, probe) == clean
     # The connection was cleaned, not thrown away: else this test would show nothing.
     assert await value(executor, BACKEND) == before
