@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pg_guard.facts import calls, expressions, implicit
+from pg_guard.facts import expressions, implicit, operators
 from pg_guard.facts.names import PG
 from pg_guard.facts.predicates import (
     Condition,
@@ -144,18 +144,18 @@ def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: 
         # Each bound is compared by its own type.
         for name in ("<=", ">="):
             for part in parts:
-                calls.apply_operator(reader, None, name, left, part, body.get("location", -1))
+                operators.apply_operator(reader, None, name, left, part, body.get("location", -1))
         operator = "BETWEEN"
     elif kind == "AEXPR_OP_ANY":
-        calls.combine(reader, body, left, right)
-        operator = calls.operator_name(body.get("name", []))[1]
+        operators.combine(reader, body, left, right)
+        operator = operators.operator_name(body.get("name", []))[1]
     else:
         for part in parts:
-            operator, _ = calls.use_operator(reader, body.get("name", []), left, part, body.get("location", -1))
+            operator, _ = operators.use_operator(reader, body.get("name", []), left, part, body.get("location", -1))
     if left is None:
         return []
     names = [{"String": {"sval": "<="}}] if "BETWEEN" in kind else body.get("name", [])
-    if not all(calls.is_builtin(reader, names, left, _compared(reader, kind, part)) for part in parts):
+    if not all(operators.is_builtin(reader, names, left, _compared(reader, kind, part)) for part in parts):
         return []
     if kind == "AEXPR_SIMILAR":
         pattern = right_node["FuncCall"]["args"][0] if "FuncCall" in right_node else {}
@@ -186,7 +186,7 @@ def _settle(reader: Reader, node: Node | None, value: Expr, columns: tuple[Sourc
 
 def _compared(reader: Reader, kind: str, right: Expr) -> Expr:
     """What ``=`` sees of the right side: an element, where ANY goes through an array."""
-    return right._replace(type=calls.element_type(reader, right.type)) if kind == "AEXPR_OP_ANY" else right
+    return right._replace(type=operators.element_type(reader, right.type)) if kind == "AEXPR_OP_ANY" else right
 
 
 def _conclude(
@@ -330,7 +330,7 @@ def _read_rows(reader: Reader, body: Node, rows: list[Node], scope: Scope, use: 
     kind, names, location = body.get("kind", "AEXPR_OP"), body.get("name", []), body.get("location", -1)
     lefts = expressions.read_all(reader, body["lexpr"]["RowExpr"].get("args"), scope, use)
     rights = [expressions.read_all(reader, row["RowExpr"].get("args"), scope, use) for row in rows]
-    operator = calls.operator_name(names)[1]
+    operator = operators.operator_name(names)[1]
     if "List" in (body.get("rexpr") or {}):
         reader.facts.lists.append((len(rows), reader.at(location)))
     found: list[Condition] = []
@@ -339,8 +339,10 @@ def _read_rows(reader: Reader, body: Node, rows: list[Node], scope: Scope, use: 
         compared = (("<=", ">=") if "BETWEEN" in kind else (operator,)) if parts else ()
         for name in compared:
             for part in parts:
-                calls.apply_operator(reader, calls.operator_name(names)[0], name, left, part, location)
-        builtin = all(calls.is_builtin(reader, names, left, part) for part in parts) if "BETWEEN" not in kind else False
+                operators.apply_operator(reader, operators.operator_name(names)[0], name, left, part, location)
+        builtin = (
+            all(operators.is_builtin(reader, names, left, part) for part in parts) if "BETWEEN" not in kind else False
+        )
         if not builtin or kind not in ("AEXPR_OP", "AEXPR_IN"):
             continue
         if operator == "=":
@@ -361,7 +363,7 @@ def _read_sublink(reader: Reader, body: Node, node: Node, scope: Scope, use: Use
     kind = body.get("subLinkType", "EXISTS_SUBLINK")
     # IN is written without an operator; `= ANY` is the same, unless the operator is somebody else's.
     equals = body.get("operName") or _EQUALS
-    if kind not in ("ANY_SUBLINK", "EXISTS_SUBLINK") or calls.operator_name(equals)[1] != "=":
+    if kind not in ("ANY_SUBLINK", "EXISTS_SUBLINK") or operators.operator_name(equals)[1] != "=":
         expressions.read(reader, node, scope, use)
         return []
     reader.enter(body.get("location", -1))
@@ -381,8 +383,8 @@ def _read_sublink(reader: Reader, body: Node, node: Node, scope: Scope, use: Use
         if index >= len(query.outputs):
             continue
         output = query.outputs[index].expr
-        calls.use_operator(reader, equals, test, output, body.get("location", -1))
-        if test.direct is None or not calls.is_builtin(reader, equals, test, output):
+        operators.use_operator(reader, equals, test, output, body.get("location", -1))
+        if test.direct is None or not operators.is_builtin(reader, equals, test, output):
             continue
         if not keep_values(test.type, output.type) or _collated(test_nodes[index]):
             found.append(Restricts(test.direct))

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pg_guard.catalog.model import Name
-from pg_guard.facts import calls, implicit, references, sqljson
+from pg_guard.facts import calls, implicit, operators, references, sqljson
 from pg_guard.facts.model import TypeUse, Use
 from pg_guard.facts.names import PG, UNKNOWN
 from pg_guard.facts.resolution import RECORD
@@ -133,7 +133,7 @@ def _read_common(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         type_ = type_ if nested else types.array_of(type_) if types is not None else None
     elif kind == "MinMaxExpr" and parts:
         for part in parts[1:]:
-            calls.apply_operator(reader, None, "<", parts[0], part, body.get("location", -1))
+            operators.apply_operator(reader, None, "<", parts[0], part, body.get("location", -1))
         implicit.use_comparison(reader, (Expr(type_, parts[0].items),), body.get("location", -1))
     if kind == "A_ArrayExpr" and parts and all(part.constant and part.value is not None for part in parts):
         # Written out for those who ask for sizes or constants; `'{…}'` would say the same.
@@ -152,7 +152,7 @@ def _read_case(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         when = entry["CaseWhen"]
         test = read(reader, when.get("expr"), scope, use)
         if subject is not None:
-            calls.apply_operator(reader, None, "=", subject, test, location)
+            operators.apply_operator(reader, None, "=", subject, test, location)
         results.append(read(reader, when.get("result"), scope, use))
         parts.append(test)
     # The type of ELSE weighs first, a missing ELSE as an untyped NULL (transformCaseExpr).
@@ -310,7 +310,7 @@ def _read_sublink(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     outputs = tuple(output.expr for output in query.outputs)
     names = body.get("operName") or [{"String": {"sval": "="}}]
     for test, output in zip(tests, outputs, strict=False):
-        calls.use_operator(reader, names, test, output, body.get("location", -1))
+        operators.use_operator(reader, names, test, output, body.get("location", -1))
     test, inner = merge(tests), merge(outputs)
     if kind in ("EXISTS_SUBLINK", "ANY_SUBLINK", "ALL_SUBLINK"):
         return Expr(_BOOL, (*test.items, *inner.items))
@@ -341,7 +341,7 @@ def _readers() -> dict[str, Callable[[Reader, Any, Scope, Use], Expr]]:
         "A_Indirection": references.read_indirection,
         "A_Star": lambda _reader, _node, _scope, _use: _NOTHING,
         "FuncCall": calls.read_call,
-        "A_Expr": calls.read_operator,
+        "A_Expr": operators.read_operator,
         "TypeCast": _read_cast,
         "CollateClause": _read_collate,
         "SubLink": _read_sublink,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pg_guard.facts import calls, expressions, tablefunctions
+from pg_guard.facts import expressions, operators, tablefunctions
 from pg_guard.facts.conditions import read_condition
 from pg_guard.facts.model import ColumnUse, RelationUse, ScanUse
 from pg_guard.facts.names import SYSTEM_COLUMNS
@@ -266,7 +266,7 @@ def _read_join(reader: Reader, body: Node, scope: Scope, level: Level) -> Joined
             reader.use_column(other, "join", -1, star=natural),
         )
         own.append(Equal(sides[0].items[0], sides[1].items[0]))
-        calls.apply_operator(reader, None, "=", *sides, -1)
+        operators.apply_operator(reader, None, "=", *sides, -1)
     left_ids = frozenset(map(id, left.sources))
     right_ids = frozenset(map(id, right.sources))
 

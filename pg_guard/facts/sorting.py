@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pg_guard.catalog.model import Name
-from pg_guard.facts import calls, expressions, implicit
+from pg_guard.facts import expressions, implicit, operators
 from pg_guard.facts.names import PG
 from pg_guard.facts.references import field_names
 from pg_guard.facts.scopes import Expr, Output, Scope
@@ -68,7 +68,7 @@ def read_sort(reader: Reader, nodes: list[Node] | None, scope: Scope, outputs: l
             found.append(expressions.read(reader, node, scope, use))
         if "SortBy" in entry and entry["SortBy"].get("useOp"):
             sort = entry["SortBy"]
-            calls.use_operator(reader, sort["useOp"], found[-1], found[-1], sort.get("location", -1))
+            operators.use_operator(reader, sort["useOp"], found[-1], found[-1], sort.get("location", -1))
     implicit.use_comparison(reader, found)
     return found
 
