@@ -13,8 +13,8 @@ from pg_guard.facts.names import PG, declared_arguments
 from pg_guard.facts.scopes import Expr, Scope
 
 if TYPE_CHECKING:
-    from pg_guard.facts.model import FunctionUse, Use
     from pg_guard.catalog.model import Name
+    from pg_guard.facts.model import FunctionUse, Use
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
 
