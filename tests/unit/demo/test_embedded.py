@@ -146,6 +146,13 @@ def test_data_survives_a_stop_where_the_directory_can_be_entered(open_directory)
         assert fetch(server.dsn, "SELECT n FROM kept") == 7
 
 
+def test_a_temporary_directory_is_removed_at_the_end(open_directory):
+    server = start(open_directory / "below", temporary=True)
+    assert (open_directory / "below" / "postgresql.log").exists()
+    server.stop()
+    assert not (open_directory / "below").exists()
+
+
 def test_no_permission_outside_of_the_given_directory_changes(tmp_path):
     def modes() -> list[int]:
         return [path.stat().st_mode for path in (tmp_path, *tmp_path.parents)]
