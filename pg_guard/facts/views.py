@@ -26,6 +26,7 @@ __all__ = ["Shape", "ViewShapes"]
 
 _DEFINITION_BYTES = 2_000_000
 _DEFINITION_DEPTH = 250
+_SYSTEM = ("pg_catalog", "information_schema")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,15 @@ class ViewShapes:
         columns = {column.name: output.base for column, output in zip(relation.columns, query.outputs, strict=False)}
         if query.opened or len(query.outputs) < len(relation.columns):
             problem = problem or "its columns could not be told."
-        functions = tuple(
-            use
-            for use in facts.functions
-            if any(not names.ships(each.key) and not each.extension for each in use.candidates) or not use.known
+        # PostgreSQL's own views were bound when the database was made: no cast or operator of a user is in them.
+        functions = (
+            ()
+            if relation.schema in _SYSTEM
+            else tuple(
+                use
+                for use in facts.functions
+                if any(not names.ships(each.key) and not each.extension for each in use.candidates) or not use.known
+            )
         )
         conditions = {
             Base(name, use.name): None for use in facts.columns if use.use != "output" for name in use.relations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +34,7 @@ async def test_the_time_out_or_the_caps_end_it(executor: Executor, case: Case) -
     except ExecutionError as error:
         code = error.sqlstate
     else:
-        capped = result.row_count <= 100 and result.duration_ms < SECONDS * 1000 + 2000
+        capped = result.row_count <= 100 and len(json.dumps(result.rows)) <= 1_100_000
     # 57014: cancelled by the time-out; the others: PostgreSQL's own limits on sizes, memory and numbers.
     assert capped or code in {"57014", "54000", "53200", "22003", "22001"}, code
     assert (await executor.run("SELECT 1")).rows == [[1]]

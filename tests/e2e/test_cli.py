@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -332,7 +333,8 @@ def test_lint_of_a_thousand_statements(tmp_path: Path) -> None:
 
 def test_a_reader_that_stops_ends_the_command_quietly(tmp_path: Path) -> None:
     (tmp_path / "many.sql").write_text(f"{DENIED};\n" * 2_000)
-    command = f"{sys.executable} -m pg_guard lint many.sql -p {POLICY} | head -n 1"
+    lint = shlex.join([sys.executable, "-m", "pg_guard", "lint", "many.sql", "-p", str(POLICY)])
+    command = f"{lint} | head -n 1"
     process = subprocess.run(
         ["bash", "-c", command], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
     )
