@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pg_guard.facts import expressions, implicit, operators
+from pg_guard.facts.formula import Condition, Equal, Held, InQuery, Matches, Or, Restricts
 from pg_guard.facts.names import PG
-from pg_guard.facts.predicates import (
-    Condition,
-    Equal,
-    Held,
-    InQuery,
-    Matches,
-    Or,
-    Restricts,
-    keep_values,
-    query_is_narrow,
-)
+from pg_guard.facts.predicates import keep_values, query_is_narrow
 from pg_guard.facts.subselects import has_sublink, independent
+from pg_guard.facts.tautologies import is_tautology, is_wide, matches_all
 
 if TYPE_CHECKING:
     from pg_guard.facts.model import Use
@@ -49,9 +40,6 @@ _KINDS = frozenset(
 )  # fmt: skip
 _EQUALS = [{"String": {"sval": "="}}]
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_ALL_PATTERN = re.compile(r"%*|\.\*|\^?(\.\*)?\$?")
-_EARLY = re.compile(r"-infinity|epoch|(0|1[0-8]|190|19[0-6])\d*-|1970-01-01.*", re.IGNORECASE)
-_LATE = re.compile(r"infinity|(2[1-9]\d\d|[3-9]\d{3}|\d{5,})-.*", re.IGNORECASE)
 
 
 def read_condition(reader: Reader, node: Node | None, scope: Scope, use: Use) -> list[Condition]:
@@ -111,7 +99,7 @@ def _conclude_test(body: Node, value: Expr) -> list[Condition]:
     if len(columns) > 1 and names[-1] != "overlaps":
         return []
     pattern = _literal(body["args"][1]) if len(body["args"]) > 1 else None
-    if pattern is not None and _ALL_PATTERN.fullmatch(pattern):
+    if pattern is not None and matches_all(pattern):
         return []
     return [Restricts(next(iter(columns)), strict=False)]
 
@@ -199,7 +187,7 @@ def _conclude(
         equal: The operator is equality, and equal values are the same value.
     """
     if kind in ("AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM"):
-        if left.probe is not None and all(_given(part) is not None for part in parts) and not _is_wide(parts):
+        if left.probe is not None and all(_given(part) is not None for part in parts) and not is_wide(parts):
             return [Restricts(left.probe)]
         return []
     found: list[Condition] = []
@@ -222,7 +210,7 @@ def _conclude(
     for one, other, flipped in ((left, single, False), (single, left, True)):
         bound = _given(other)
         seen_as = _FLIPPED.get(operator, operator) if flipped else operator
-        if one.probe is not None and bound is not None and not _is_tautology(seen_as, bound):
+        if one.probe is not None and bound is not None and not is_tautology(seen_as, bound):
             found.append(Restricts(one.probe, strict))
     return found
 
@@ -289,34 +277,6 @@ def _constant_array(value: Expr, node: Node) -> bool:
         return False
     elements = inner["A_ArrayExpr"].get("elements", [])
     return bool(elements) and all(map(_is_constant, elements))
-
-
-def _is_tautology(operator: str, constant: Expr) -> bool:
-    """Comparisons that are written to be always true: ``id > 0``, ``name LIKE '%'``, ``at > '1900-01-01'``."""
-    value = constant.value
-    if value is None:
-        return False
-    if operator in ("~~", "~~*", "~", "~*"):
-        return _ALL_PATTERN.fullmatch(value) is not None
-    if operator in (">", ">="):
-        return _number(value) <= 1 or _EARLY.match(value) is not None
-    if operator in ("<", "<="):
-        return _number(value, high=True) >= 1_000_000 or _LATE.match(value) is not None
-    return False
-
-
-def _is_wide(bounds: tuple[Expr, ...]) -> bool:
-    if len(bounds) != 2:
-        return True
-    return _is_tautology(">=", bounds[0]) and _is_tautology("<=", bounds[1])
-
-
-def _number(value: str, *, high: bool = False) -> float:
-    try:
-        return float(value.replace("+", ""))
-    except ValueError:
-        # No number: neither bound is a tautology by it.
-        return float("-inf") if high else float("inf")
 
 
 def _rows(node: Node) -> list[Node]:

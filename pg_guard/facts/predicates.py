@@ -33,7 +33,9 @@ Out of its reach: how long a statement takes, and errors that an expression rais
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+from pg_guard.facts.formula import Closure, Condition, Equal, Held, InQuery, Matches, Or, Restricts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,90 +43,11 @@ if TYPE_CHECKING:
     from pg_guard.catalog.model import Name
     from pg_guard.facts.scopes import Cte, Expr, Level, Output, Query, Source, SourceColumn
 
-__all__ = ["Condition", "Equal", "Held", "InQuery", "Matches", "Or", "Prover", "Restricts"]
-
-
-class Held(NamedTuple):
-    """The column equals one of some constants, none of which is NULL."""
-
-    column: SourceColumn
-
-
-class Equal(NamedTuple):
-    """Two columns are equal."""
-
-    left: SourceColumn
-    right: SourceColumn
-
-
-class InQuery(NamedTuple):
-    """The column is one of the values of a sub-select's output."""
-
-    column: SourceColumn
-    query: Query
-    output: int
-
-
-class Matches(NamedTuple):
-    """A row of a level (below EXISTS) has the column's value in its column `inner`."""
-
-    column: SourceColumn
-    level: Level
-    inner: SourceColumn
-
-
-class Restricts(NamedTuple):
-    """A condition narrows the column's values, by more than a known tautology; `strict`: it is never true of NULL."""
-
-    column: SourceColumn
-    strict: bool = True
-
-
-class Or(NamedTuple):
-    """At least one of the branches holds; each is a conjunction."""
-
-    branches: tuple[tuple[Condition, ...], ...]
-
-
-Condition: TypeAlias = Held | Equal | InQuery | Matches | Restricts | Or
+__all__ = ["Prover"]
 
 
 # Each disjunction is weighed against all other conditions; more of them than an author would write prove nothing.
 MOST_DISJUNCTIONS = 50
-
-
-class _Closure:
-    """Equality classes of columns, with the classes that are held and the sources that are restricted."""
-
-    def __init__(self) -> None:
-        self.parent: dict[SourceColumn, SourceColumn] = {}
-        self.held_roots: set[SourceColumn] = set()
-        self.restricted: set[Source] = set()
-
-    def find(self, column: SourceColumn) -> SourceColumn:
-        root = column
-        while (up := self.parent.get(root, root)) is not root:
-            root = up
-        self.parent[column] = root
-        return root
-
-    def join(self, left: SourceColumn, right: SourceColumn) -> None:
-        a, b = self.find(left), self.find(right)
-        if a is not b:
-            self.parent[a] = b
-            if a in self.held_roots:
-                self.held_roots.add(b)
-
-    def hold(self, column: SourceColumn) -> None:
-        for part in column.merged:
-            self.hold(part)
-        self.held_roots.add(self.find(column))
-        self.restricted.add(column.source)
-
-    def holds(self, column: SourceColumn) -> bool:
-        return self.find(column) in self.held_roots
-
-
 # Questions on one level that may be open at a time, and those that are asked for one statement.
 _MOST_AROUND = 2
 _MOST_QUESTIONS = 4_000
@@ -138,7 +61,7 @@ class Prover:
 
     def __init__(self) -> None:
         self._running: set[_Question] = set()
-        self._answers: dict[_Question, _Closure] = {}
+        self._answers: dict[_Question, Closure] = {}
         # How often an answer was cut short; an answer that rests on a cut is not kept.
         self._cuts = 0
         self._asked = 0
@@ -154,12 +77,12 @@ class Prover:
 
     # -- one level ---------------------------------------------------------------------------------------------------
 
-    def _closure(self, level: Level, target: Source | None, *, push: bool) -> _Closure:
+    def _closure(self, level: Level, target: Source | None, *, push: bool) -> Closure:
         """What holds for the rows of a level; with a `target`, for those to which it contributes a row of its own."""
         key = (level, target, push)
         if (known := self._answers.get(key)) is not None:
             return known
-        closure = _Closure()
+        closure = Closure()
         around = sum(running[0] is level for running in self._running)
         if key in self._running or around >= _MOST_AROUND or self._asked >= _MOST_QUESTIONS:
             # INVARIANT: a question that comes up while it is being answered is answered "nothing holds"; so is one
@@ -178,7 +101,7 @@ class Prover:
             self._answers[key] = closure
         return closure
 
-    def _apply(self, closure: _Closure, level: Level, conditions: list[Condition]) -> None:
+    def _apply(self, closure: Closure, level: Level, conditions: list[Condition]) -> None:
         equalities: list[Equal] = []
         disjunctions: list[Or] = []
         seen: list[SourceColumn] = []
@@ -211,12 +134,12 @@ class Prover:
             self._apply_or(closure, level, conditions, disjunction)
         self._spread(closure, equalities)
 
-    def _apply_or(self, closure: _Closure, level: Level, conditions: list[Condition], disjunction: Or) -> None:
+    def _apply_or(self, closure: Closure, level: Level, conditions: list[Condition], disjunction: Or) -> None:
         rest = [condition for condition in conditions if condition is not disjunction]
         columns: set[SourceColumn] | None = None
         sources: set[Source] | None = None
         for branch in disjunction.branches:
-            inner = _Closure()
+            inner = Closure()
             self._apply(inner, level, [*(each for each in rest if not isinstance(each, Or)), *branch])
             held = {column for column in _columns_of([*rest, *branch]) if inner.holds(column)}
             columns = held if columns is None else columns & held
@@ -226,7 +149,7 @@ class Prover:
         closure.restricted |= sources or set()
 
     @staticmethod
-    def _spread(closure: _Closure, equalities: list[Equal]) -> None:
+    def _spread(closure: Closure, equalities: list[Equal]) -> None:
         """A scan that is joined by equality to a narrowed source is narrowed too."""
         changed = True
         while changed:

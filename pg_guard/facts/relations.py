@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pg_guard.facts import expressions, operators, tablefunctions
 from pg_guard.facts.conditions import read_condition
+from pg_guard.facts.formula import Condition, Equal
 from pg_guard.facts.model import ColumnUse, RelationUse, ScanUse
 from pg_guard.facts.names import SYSTEM_COLUMNS
-from pg_guard.facts.predicates import Condition, Equal
 from pg_guard.facts.scopes import Base, Cte, Expr, FromItem, Level, Output, Query, Scope, Source, SourceColumn
 
 if TYPE_CHECKING:

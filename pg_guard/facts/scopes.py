@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from pg_guard.catalog.model import Name, Relation
+    from pg_guard.facts.formula import Condition
     from pg_guard.facts.model import FunctionUse
-    from pg_guard.facts.predicates import Condition
 
 __all__ = ["Base", "Cte", "Expr", "FromItem", "Level", "Output", "Query", "Scope", "Source", "SourceColumn"]
 

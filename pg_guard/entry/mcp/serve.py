@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import signal
+import socket
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from pg_guard.catalog.model import Catalog
@@ -16,6 +19,8 @@ from pg_guard.guard import Guard
 from pg_guard.policy.load import load_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from pg_guard.policy.model import Policy
 
 __all__ = ["serve_stdio"]
@@ -63,23 +68,51 @@ async def _serve(policy: Policy, dsn: str) -> int:
         await asyncio.gather(starting, return_exceptions=True)
         return _say_stopped(stopped.result())
     guard, executor = await starting
-    server = asyncio.create_task(build_server(guard, executor).run_stdio_async())
-    try:
-        waiting: set[asyncio.Future[Any]] = {server, stopped}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        # Cancelled first: a statement that is running is then cancelled on the server too.
-        server.cancel()
-        await asyncio.wait({server}, timeout=_SECONDS_TO_STOP)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(executor.close(), _SECONDS_TO_STOP)
+    with _endable_input() as end_input:
+        server = asyncio.create_task(build_server(guard, executor).run_stdio_async())
+        try:
+            waiting: set[asyncio.Future[Any]] = {server, stopped}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # At the end of its input the transport cancels what is under way, on the server too.
+            end_input()
+            await asyncio.wait({server}, timeout=_SECONDS_TO_STOP)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(executor.close(), _SECONDS_TO_STOP)
     if stopped.done():
         code = _say_stopped(stopped.result())
-        # A thread of the transport still waits for standard input and would keep the process alive.
-        sys.stderr.flush()
-        os._exit(code)
+        if not server.done():
+            # A client that reads no answers: the transport's thread is stuck in a write that nothing can cancel.
+            os._exit(code)
+        return code
     await server
     return 0
+
+
+@contextlib.contextmanager
+def _endable_input() -> Iterator[Callable[[], None]]:
+    """Let the transport read standard input through a socket, which a signal can end; a read of a pipe it cannot."""
+    ours, theirs = socket.socketpair()
+
+    def end() -> None:
+        with contextlib.suppress(OSError):
+            ours.shutdown(socket.SHUT_WR)
+
+    def copy() -> None:
+        with contextlib.suppress(OSError):
+            while data := os.read(0, 65_536):
+                ours.sendall(data)
+        end()
+
+    original = sys.stdin
+    sys.stdin = io.TextIOWrapper(theirs.makefile("rb"), encoding="utf-8")
+    # It ends with the process: nothing else can wake a thread that waits for standard input.
+    threading.Thread(target=copy, daemon=True).start()
+    try:
+        yield end
+    finally:
+        sys.stdin = original
+        theirs.close()
 
 
 async def _start(policy: Policy, dsn: str) -> tuple[Guard, Executor]:
