@@ -9,9 +9,12 @@ import pytest
 
 from pg_guard.demo.database import load_sample_database
 from pg_guard.demo.embedded import start
+from tests.summary import print_corpus, print_differential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from _pytest.terminal import TerminalReporter
 
     from pg_guard.catalog.model import Catalog
     from pg_guard.guard import Guard
@@ -46,3 +49,9 @@ def demo_guard(demo_catalog: Catalog) -> Guard:
     from pg_guard.guard import Guard
 
     return Guard.load(ROOT / "policies" / "demo.yaml", catalog=demo_catalog)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Here, because with worker processes only this conftest is loaded where the summary is printed."""
+    print_corpus(terminalreporter)
+    print_differential(terminalreporter)

@@ -17,10 +17,7 @@ from tests.differential.oracle import Oracle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from _pytest.terminal import TerminalReporter
-
 ROOT = Path(__file__).resolve().parents[2]
-PROPERTY = "differential"
 
 
 @pytest.fixture(scope="session")
@@ -60,18 +57,3 @@ async def oracle(ground_dsn: str) -> AsyncIterator[Oracle]:
     await oracle.start()
     yield oracle
     await connection.close()
-
-
-def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Print what was compared."""
-    lines = [
-        value
-        for outcome in ("passed", "failed")
-        for report in terminalreporter.stats.get(outcome, [])
-        for name, value in getattr(report, "user_properties", ())
-        if name == PROPERTY
-    ]
-    if lines:
-        terminalreporter.section("differential")
-    for line in lines:
-        terminalreporter.line(line)
