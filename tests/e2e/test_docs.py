@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -185,7 +186,7 @@ def test_every_error_code_is_in_the_reference(kind: type[PgGuardError]) -> None:
 
 def test_every_exit_code_is_in_the_reference() -> None:
     table = REFERENCE.partition("## Exit codes")[2].partition("## ")[0]
-    codes = {0, 1, INTERRUPTED, OUTPUT_CLOSED, *(kind.exit_code for kind in error_classes())}
+    codes = {0, 1, INTERRUPTED, OUTPUT_CLOSED, 128 + signal.SIGTERM, *(kind.exit_code for kind in error_classes())}
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == codes
 
 
