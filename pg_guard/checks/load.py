@@ -6,6 +6,7 @@ to be large, before the database sees it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pg_guard.facts.scopes import Level, Query, Source, SourceColumn
 
 __all__ = ["LoadCheck"]
+
+_JSON_PATH = re.compile(r"\s*(?:(?:lax|strict)\s+)?\$", re.IGNORECASE)
 
 Equalities: TypeAlias = "list[tuple[tuple[SourceColumn, ...], tuple[SourceColumn, ...]]]"
 
@@ -48,6 +51,15 @@ class LoadCheck:
                 yield from self._check_call(subject, use)
         for pattern, location in subject.facts.patterns:
             yield from self._check_pattern(subject, pattern, location)
+        for text, location in subject.facts.wildcards:
+            if _JSON_PATH.match(text) and text.count(".**") > 1:
+                yield subject.finding(
+                    "load/json-path",
+                    "medium",
+                    "The SQL/JSON path descends to all levels more than once, which takes time that no time-out ends.",
+                    "Use .** once, and name the keys.",
+                    location,
+                )
         for length, location in subject.facts.lists:
             if length > self.in_list:
                 yield subject.finding(

@@ -14,6 +14,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,20 +58,29 @@ class _Account:
     gid: int | None = None
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        words = [str(part) for part in command]
         # The commands are this module's own, with the wheel's programs; no shell reads a path.
-        return subprocess.run(  # noqa: S603
-            [str(part) for part in command],
+        with subprocess.Popen(  # noqa: S603
+            words,
             user=self.uid,
             group=self.gid,
             extra_groups=None if self.uid is None else [],
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             env=_environment(),
             cwd="/",
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+            start_new_session=True,
+        ) as process:
+            try:
+                output, errors = process.communicate()
+            except BaseException:
+                # Its children too: initdb's would go on writing into a directory that is being removed.
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
     def give(self, path: Path) -> None:
         path.chmod(0o700)
@@ -163,7 +173,7 @@ def start(directory: Path, *, detached: bool = False, temporary: bool = False) -
                 keeper.stdin.close()
             keeper.terminate()
             keeper.wait(SECONDS_TO_STOP)
-        shutil.rmtree(private, ignore_errors=True)
+        _remove(private)
         raise
     # The port is named so that a PGPORT in the client's environment does not matter.
     dsn = f"postgresql://postgres@/postgres?host={quote(str(private))}&port=5432"
@@ -208,9 +218,13 @@ def _private_directory(account: _Account) -> Path:
             private = Path(tempfile.mkdtemp(prefix="pg-guard-", dir=parent))
         except OSError:
             continue
-        account.give(private)
-        if account.can_enter(private):
-            return private
+        try:
+            account.give(private)
+            if account.can_enter(private):
+                return private
+        except BaseException:
+            private.rmdir()
+            raise
         private.rmdir()
     raise UsageError(
         "no temporary directory with a short path is usable for PostgreSQL's unix socket",
@@ -322,6 +336,15 @@ def _environment() -> dict[str, str]:
     # Without the caller's PG* variables (PGPORT, PGDATA … change what the programs do) and without its secrets.
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _remove(directory: Path) -> None:
+    # A process that was killed a moment ago may have made one more file.
+    for _ in range(50):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            return
+        time.sleep(0.05)
 
 
 def _end_of(log: Path) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pg_guard.facts import expressions, implicit, references
 from pg_guard.facts.names import PG, declared_arguments
 from pg_guard.facts.scopes import Expr, Scope
+from pg_guard.facts.subselects import has_sublink
 
 if TYPE_CHECKING:
     from pg_guard.catalog.model import Name
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SQL_VALUE_FUNCTIONS",
     "read_call",
+    "read_over",
     "read_window",
     "result_type",
 ]
@@ -72,9 +74,9 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     order = expressions.read_all(reader, body.get("agg_order"), scope, "order")
     if body.get("agg_within_group"):
         args = (*args, *order)
-    expressions.read(reader, body.get("agg_filter"), scope, "filter")
+    condition = expressions.read(reader, body.get("agg_filter"), scope, "filter")
     if "over" in body:
-        _read_over(reader, body["over"], scope)
+        read_over(reader, body["over"], scope)
     # WITHIN GROUP hands its order to the aggregate, which sorts by it.
     implicit.use_comparison(reader, (*order, *(args if body.get("agg_distinct") else ())), location)
     named = tuple(arg.get("NamedArgExpr", {}).get("name") for arg in raw_args)
@@ -92,6 +94,10 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     aggregate = (
         bool(body.get("agg_star") or body.get("agg_within_group")) or "aggregate" in kinds or not call.candidates
     )
+    if aggregate and "over" not in body and scope.level is not None:
+        read_by = tuple(item for each in (*args, *order, condition) for item in each.items)
+        inside = [*raw_args, *body.get("agg_order", ()), body.get("agg_filter", {})]
+        scope.level.note_aggregate(read_by, hidden=any(map(has_sublink, inside)))
     varying = [arg for arg in args if not arg.constant]
     probe = varying[0].probe if len(varying) == 1 and name in _FOLLOWING else None
     return Expr(
@@ -150,7 +156,7 @@ def _use_cast_like_call(reader: Reader, schema: str | None, name: str, arg: Expr
         reader.coerce(arg.type, found.key, location, explicit=True)
 
 
-def _read_over(reader: Reader, body: Node, scope: Scope) -> None:
+def read_over(reader: Reader, body: Node, scope: Scope) -> None:
     """The window of a call: a condition is pushed below it only where its PARTITION BY allows that."""
     partition = read_window(reader, body, scope)
     # A name alone stands for a window of the WINDOW clause, which is read there.

@@ -370,8 +370,7 @@ def _is_constant(node: Node) -> bool:
 def _conclude_exists(query: Query) -> list[Condition]:
     """What a row below EXISTS shows of the columns that it is correlated with."""
     level = query.level
-    # An aggregate without GROUP BY, or over the empty grouping set, gives a row whatever its input is.
-    if level is None or level.has_aggregate or level.group is not None:
+    if level is None or level.answers_alone:
         return []
     found: list[Condition] = []
     inside = set(map(id, level.sources))

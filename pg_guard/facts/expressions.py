@@ -170,20 +170,23 @@ def read_fields(reader: Reader, body: Node, scope: Scope, use: Use, parts: list[
             if typed == "TypeName":
                 read_type(reader, value)
             elif typed == "WindowDef":
-                calls.read_window(reader, value, scope)
+                calls.read_over(reader, value, scope)
             elif next(iter(value))[0].isupper():
                 parts.append(read(reader, value, scope, use))
             else:
                 read_fields(reader, value, scope, use, parts)
 
 
-def _read_const(_reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:
+def _read_const(reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:
     body = node["A_Const"]
     # libpg_query leaves out fields that are zero, false or empty.
     if "ival" in body:
         return Expr(_INT4, constant=True, value=str(body["ival"].get("ival", 0)))
     if "sval" in body:
-        return Expr(UNKNOWN, constant=True, value=body["sval"].get("sval", ""))
+        text = body["sval"].get("sval", "")
+        if "**" in text:
+            reader.facts.wildcards.append((text, reader.at(body.get("location", -1))))
+        return Expr(UNKNOWN, constant=True, value=text)
     if "fval" in body:
         digits = body["fval"].get("fval", "")
         return Expr(_number_type(digits), constant=True, value=digits)

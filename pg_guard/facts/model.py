@@ -151,6 +151,8 @@ class Facts:
     """Functions behind operators, PostgreSQL's own included, with their places."""
     patterns: list[tuple[str, int]] = field(default_factory=list)
     """Constant regular expressions, with their places."""
+    wildcards: list[tuple[str, int]] = field(default_factory=list)
+    """Texts with ``**``, which may be SQL/JSON paths, with their places."""
     lists: list[tuple[int, int]] = field(default_factory=list)
     """Lengths of IN lists, with their places."""
     levels: list[Level] = field(default_factory=list)

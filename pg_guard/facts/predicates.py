@@ -206,8 +206,13 @@ class Prover:
         column = exact_column(expr)
         if column is None or query.level is None:
             return False
-        closure = self._closure(query.level, column.source, push=False)
-        return closure.holds(column) or self._held_elsewhere(query.level, column)
+        # A row that an aggregate gives without input meets no condition of WHERE, and may show a column from around it.
+        own = column.source.level is query.level
+        if own or not query.level.answers_alone:
+            closure = self._closure(query.level, column.source, push=False)
+            if closure.holds(column):
+                return True
+        return self._held_elsewhere(query.level, column)
 
     def cte_held(self, cte: Cte, index: int) -> bool:
         """The same for a CTE; of a recursive one by induction over its two terms."""

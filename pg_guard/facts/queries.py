@@ -278,7 +278,7 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
     if "groupClause" in body:
         level.group = read_group(reader, body["groupClause"], scope, query.outputs)
     if "havingClause" in body:
-        level.has_aggregate = True
+        level.has_aggregate = level.may_aggregate = True
         expressions.read(reader, body["havingClause"], scope, "having")
     level.has_aggregate = level.has_aggregate or any(output.expr.aggregate for output in query.outputs)
     for entry in body.get("windowClause", ()):

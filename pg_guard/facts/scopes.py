@@ -179,8 +179,8 @@ class Level:
     """One SELECT: its sources and the conditions that its rows are known to meet."""
 
     __slots__ = (
-        "calls", "conditions", "distinct_on", "gathers", "group", "has_aggregate", "limited", "location", "most",
-        "outer", "outputs", "owner", "sources", "windows",
+        "calls", "conditions", "distinct_on", "gathers", "group", "has_aggregate", "limited", "location", "may_aggregate",
+        "most", "outer", "outputs", "owner", "sources", "windows",
     )  # fmt: skip
 
     def __init__(self, outer: Level | None) -> None:
@@ -194,6 +194,8 @@ class Level:
         # True when all rows are needed before the first comes out (sorting, grouping).
         self.gathers = False
         self.has_aggregate = False
+        # True already when an aggregate anywhere in it could be of this level.
+        self.may_aggregate = False
         self.group: list[Expr] | None = None
         self.windows: list[list[Expr]] = []
         self.distinct_on: list[Expr] | None = None
@@ -201,6 +203,26 @@ class Level:
         self.calls: list[FunctionUse] = []
         self.most: float | None = None
         self.location = -1
+
+    @property
+    def answers_alone(self) -> bool:
+        """May it give a row where FROM and WHERE give none, as ``SELECT count(*)`` and ``GROUP BY ()`` do?"""
+        return not self.group if self.group is not None else self.may_aggregate
+
+    def note_aggregate(self, columns: Iterable[SourceColumn], *, hidden: bool = False) -> None:
+        """An aggregate of these columns stands in this level: it is computed by the innermost level that has one of them.
+
+        Args:
+            columns: Columns of its arguments.
+            hidden: Its arguments may read other columns, too (in sub-selects).
+        """
+        owners = {id(column.source.level) for column in columns}
+        level: Level | None = self
+        while level is not None:
+            level.may_aggregate = True
+            if not hidden and (not owners or id(level) in owners):
+                return
+            level = level.outer
 
 
 class Query:

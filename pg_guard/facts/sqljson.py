@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pg_guard.catalog.model import Name
 from pg_guard.facts import expressions, implicit
 from pg_guard.facts.names import PG
+from pg_guard.facts.subselects import has_sublink
 
 if TYPE_CHECKING:
     from pg_guard.facts.model import Use
@@ -41,6 +42,8 @@ def read_json(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     parts: list[Expr] = []
     expressions.read_fields(reader, body, scope, use, parts)
     implicit.use_json_casts(reader, parts)
+    if kind in _AGGREGATES and scope.level is not None:
+        scope.level.note_aggregate((item for part in parts for item in part.items), hidden=has_sublink(node))
     output = body.get("output") or body.get("constructor", {}).get("output") or {}
     returned = output.get("typeName") or body.get("returning", {}).get("typeName")
     type_ = _type_name(reader, returned) if returned else _JSON_TYPES.get(body.get("op", kind), _JSON_TYPES.get(kind))

@@ -221,10 +221,13 @@ def split_statements(text: str) -> list[tuple[int, int]]:
         ]
     finally:
         _lib.pg_query_free_split_result(result)
-    sql = SqlText(text, data)
     spans = []
+    byte = char = 0
     for location, length in places:
-        start, end = sql.char(location), sql.char(location + length) if length else len(text)
+        # Places come in order, so each byte is decoded once.
+        char, byte = char + len(data[byte:location].decode("utf-8", "ignore")), location
+        start = char
+        end = start + len(data[location : location + length].decode("utf-8", "ignore")) if length else len(text)
         body = text[start:end]
         start += len(body) - len(body.lstrip())
         spans.append((start, start + len(body.strip())))

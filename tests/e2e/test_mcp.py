@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -190,6 +191,64 @@ async def test_signals_end_the_server_with_one_line(demo_dsn: str, number: signa
     _, errors = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 128 + number
     assert errors.decode().strip().splitlines() == [f"pg-guard: stopped by {number.name}"]
+
+
+SLOW = (
+    "SELECT count(*) FROM order_items a JOIN order_items b ON a.quantity = b.quantity"
+    " JOIN order_items c ON b.quantity = c.quantity"
+)
+
+
+async def wait_for_running(connection: asyncpg.Connection[Any], count: int) -> bool:
+    for _ in range(600):
+        found = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE query = $1 AND state = 'active'", SLOW
+        )
+        if found == count:
+            return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGTERM])
+async def test_a_running_statement_ends_with_the_server(demo_dsn: str, number: signal.Signals | None) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pg_guard", "serve", "--policy", str(POLICY),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "PG_GUARD_DSN": demo_dsn},
+    )  # fmt: skip
+    assert process.stdin is not None
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    for message in (
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "run_sql", "arguments": {"sql": SLOW}}},
+    ):
+        process.stdin.write(json.dumps(message).encode() + b"\n")
+    await process.stdin.drain()
+    connection = await asyncpg.connect(demo_dsn)
+    try:
+        assert await wait_for_running(connection, 1)
+        if number is not None:
+            process.send_signal(number)
+        await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode == (0 if number is None else 128 + number)
+        assert await wait_for_running(connection, 0)
+    finally:
+        await connection.close()
+
+
+async def test_a_cancelled_call_is_cancelled_in_postgresql(demo_dsn: str) -> None:
+    connection = await asyncpg.connect(demo_dsn)
+    try:
+        async with session(demo_dsn) as client:
+            running = asyncio.create_task(client.call_tool("run_sql", {"sql": SLOW}))
+            assert await wait_for_running(connection, 1)
+            running.cancel()
+            assert await wait_for_running(connection, 0)
+            assert (await call(client, "run_sql", sql="SELECT 1 AS one"))["rows"] == [[1]]
+    finally:
+        await connection.close()
 
 
 async def test_closing_standard_input_ends_the_server(demo_dsn: str) -> None:

@@ -110,6 +110,9 @@ def test_sizes_of_constants(bound: Bound, literals: dict[int, str], expected: tu
         ("WITH n AS (SELECT * FROM generate_series(1, 50000) n) SELECT count(*) FROM n a, n b", "load/product"),
         ("SELECT count(md5(repeat('x', 1000000) || id)) FROM orders", "load/too-large"),
         ("SELECT array_fill(1, ARRAY[20000000])", "load/too-large"),
+        ("SELECT jsonb_path_query_array(payload, '$.**.**.**') FROM web_events WHERE id = 7", "load/json-path"),
+        ("SELECT JSON_QUERY(attributes, 'strict $.**.a.**') FROM products", "load/json-path"),
+        ("SELECT id FROM products WHERE attributes @? '$.** ? (exists (@.**))'", "load/json-path"),
         ("SELECT factorial(32000)", "load/too-large"),
         ("SELECT name ~ '^(a+)(a+)(a+)b\\1\\2\\3$' FROM products", "load/regular-expression"),
         (
@@ -143,6 +146,8 @@ def test_written_load_is_refused(demo_guard: Guard, sql: str, rule: str) -> None
             " LEFT JOIN orders o ON o.ordered_at::date = d GROUP BY d"
         ),
         "SELECT a.n * b.n FROM (VALUES (1), (2), (3)) a (n), (VALUES (1), (2), (3)) b (n)",
+        "SELECT jsonb_path_query_array(attributes, '$.**.size') FROM products",
+        "SELECT name FROM products WHERE name = '**bold.** and.**'",
         "SELECT factorial(20), 2 ^ 100, name ~ '(.)\\1' FROM products",
         "SELECT rpad(name, 40), repeat('*', 5) FROM products",
         "SELECT name FROM products WHERE name ~* '^[a-z]+( [a-z]+)*$'",
