@@ -229,7 +229,9 @@ async def test_a_running_statement_ends_with_the_server(demo_dsn: str, number: s
     connection = await asyncpg.connect(demo_dsn)
     try:
         assert await wait_for_running(connection, 1)
-        if number is not None:
+        if number is None:
+            process.stdin.close()
+        else:
             process.send_signal(number)
         await asyncio.wait_for(process.communicate(), 30)
         assert process.returncode == (0 if number is None else 128 + number)
