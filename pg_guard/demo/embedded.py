@@ -78,7 +78,8 @@ class _Account:
                 output, errors = process.communicate()
             except BaseException:
                 # Its children too: initdb's would go on writing into a directory that is being removed.
-                os.killpg(process.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 raise
         return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
@@ -234,9 +235,7 @@ def _private_directory(account: _Account) -> Path:
 
 def _reachable_programs(package: Path, account: _Account, private: Path) -> Path:
     programs = package / "pginstall18" / "bin"
-    if account.run(programs / "postgres", "--version").returncode == 0:
-        return programs
-    if account.uid is not None and not account.can_enter(programs):
+    if not account.can_enter(programs) and account.uid is not None:
         # Installed below a closed directory such as /root: copy the programs with the libraries that they look for
         # at a relative place, rather than open that directory.
         copy = private / "programs"
@@ -247,7 +246,10 @@ def _reachable_programs(package: Path, account: _Account, private: Path) -> Path
         for path in (copy, *copy.rglob("*")):
             os.chown(path, account.uid, account.gid or account.uid)
         programs = copy / package.name / "pginstall18" / "bin"
-    result = account.run(programs / "postgres", "--version")
+    try:
+        result = account.run(programs / "postgres", "--version")
+    except OSError as error:
+        raise DatabaseError(f"the embedded PostgreSQL cannot be run: {error.strerror}: {programs}") from None
     if result.returncode != 0:
         raise DatabaseError(f"the embedded PostgreSQL does not run here: {_last_line(result.stderr)}")
     return programs

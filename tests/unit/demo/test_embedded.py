@@ -175,3 +175,18 @@ def test_a_server_that_cannot_start_is_reported_with_its_last_words(tmp_path, mo
     with pytest.raises(DatabaseError, match="shared_buffers"):
         start(tmp_path)
     assert set(Path(embedded.tempfile.gettempdir()).glob("pg-guard-*")) <= before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only as root is the server's account another one")
+def test_programs_below_a_closed_directory_are_copied_not_opened(tmp_path, monkeypatch):
+    package = embedded._find_installation()
+    closed = tmp_path / "site-packages"
+    for name in (package.name, f"{package.name}.libs"):
+        source = package.with_name(name)
+        if source.exists():
+            shutil.copytree(source, closed / name, ignore=shutil.ignore_patterns("pginstall", "include"))
+    closed.chmod(0o700)
+    monkeypatch.setattr(embedded, "_find_installation", lambda: closed / package.name)
+    with start(tmp_path / "data") as server:
+        assert fetch(server.dsn, "SELECT 1") == 1
+        assert closed.stat().st_mode & 0o777 == 0o700
