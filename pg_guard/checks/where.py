@@ -80,5 +80,5 @@ class WhereCheck:
         source = scan.source
         if source.columns is None:
             column = source.named.get(name)
-            return column is not None and prover.held(scan.level, source, column)
+            return column is not None and column.stored == name and prover.held(scan.level, source, column)
         return any(column.stored == name and prover.held(scan.level, source, column) for column in source.columns)

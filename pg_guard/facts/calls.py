@@ -159,8 +159,8 @@ def _use_cast_like_call(reader: Reader, schema: str | None, name: str, arg: Expr
 def read_over(reader: Reader, body: Node, scope: Scope) -> None:
     """The window of a call: a condition is pushed below it only where its PARTITION BY allows that."""
     partition = read_window(reader, body, scope)
-    # A name alone stands for a window of the WINDOW clause, which is read there.
-    if scope.level is not None and not body.get("name"):
+    # The partition of a window that is named here is that of the WINDOW clause, which is read there.
+    if scope.level is not None and not (body.get("name") or body.get("refname")):
         scope.level.windows.append(partition)
 
 

@@ -154,7 +154,7 @@ def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: 
         items = right_node["List"].get("items", []) if "List" in right_node else [right_node]
         parts = tuple(_settle(reader, each, part, columns, scope) for each, part in zip(items, parts, strict=True))
     equal = (
-        operator == "="
+        operator in ("=", "BETWEEN")
         and keep_values(left.type, *(part.type for part in parts))
         and not (_collated(left_node) or _collated(right_node))
     )
@@ -187,6 +187,8 @@ def _conclude(
         equal: The operator is equality, and equal values are the same value.
     """
     if kind in ("AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM"):
+        if left.direct is not None and equal and _same_constants(right_node):
+            return [Held(left.direct)]
         if left.probe is not None and all(_given(part) is not None for part in parts) and not is_wide(parts):
             return [Restricts(left.probe)]
         return []
@@ -198,8 +200,14 @@ def _conclude(
         elif single is not None and kind != "AEXPR_NOT_DISTINCT" and single.direct is not None:
             if left.constant and left.value is not None:
                 found.append(Held(single.direct))
+            elif left.query is not None:
+                found.append(InQuery(single.direct, left.query, 0))
             elif left.direct is not None and left.direct is not single.direct:
                 found.append(Equal(left.direct, single.direct))
+        elif (
+            single is not None and kind != "AEXPR_NOT_DISTINCT" and single.query is not None and left.direct is not None
+        ):
+            found.append(InQuery(left.direct, single.query, 0))
     if operator not in _NARROWING or (single is None and kind not in ("AEXPR_IN", "AEXPR_OP_ANY")):
         return found
     strict = kind != "AEXPR_NOT_DISTINCT"
@@ -213,6 +221,13 @@ def _conclude(
         if one.probe is not None and bound is not None and not is_tautology(seen_as, bound):
             found.append(Restricts(one.probe, strict))
     return found
+
+
+def _same_constants(node: Node) -> bool:
+    """``BETWEEN 1 AND 1``, also of one parameter."""
+    items = [dict(item) for item in node.get("List", {}).get("items", [])]
+    values = [(kind, {**body, "location": 0}) for item in items for kind, body in item.items()]
+    return len(values) == 2 and values[0] == values[1] and values[0][0] in ("A_Const", "ParamRef")
 
 
 def _all_constant(kind: str, parts: tuple[Expr, ...], right_node: Node) -> bool:
@@ -352,7 +367,7 @@ def _read_sublink(reader: Reader, body: Node, node: Node, scope: Scope, use: Use
             found.append(Held(test.direct))
         else:
             found.append(InQuery(test.direct, query, index))
-    return found
+    return found + _conclude_exists(query)
 
 
 def _constant_cells(select: Node, index: int) -> bool:
@@ -376,6 +391,8 @@ def _conclude_exists(query: Query) -> list[Condition]:
     inside = set(map(id, level.sources))
     narrow = query_is_narrow(query)
     for condition, valid in level.conditions:
+        if valid is None and isinstance(condition, Held) and id(condition.column.source) not in inside:
+            found.append(condition)
         if not isinstance(condition, Equal) or valid is not None:
             continue
         for one, other in ((condition.left, condition.right), (condition.right, condition.left)):

@@ -238,13 +238,15 @@ def _read_cast(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
 
 _WIDTHS = {"int2": 1, "int4": 2, "int8": 3, "numeric": 4}
 _STRINGS = frozenset({"text", "varchar"})
+# Types of which different values are written differently.
+_WRITTEN = frozenset({"int2", "int4", "int8", "uuid", "bool", "oid"})
 
 
 def _widens(source: Name | None, target: Name | None) -> bool:
     """A cast that keeps distinct values distinct, so that equality after it is equality before it."""
     if source is None or target is None or source.schema != PG or target.schema != PG:
         return False
-    if source.name in _STRINGS and target.name in _STRINGS:
+    if source.name in _STRINGS | _WRITTEN and target.name in _STRINGS:
         return True
     return 0 < _WIDTHS.get(source.name, 0) <= _WIDTHS.get(target.name, 0)
 
@@ -320,7 +322,9 @@ def _read_sublink(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     first = query.outputs[0].expr if query.outputs else _NOTHING
     types = reader.names.types
     type_ = first.type if kind == "EXPR_SUBLINK" else types.array_of(first.type) if types is not None else None
-    return Expr(type_, inner.items, row=first.row if kind == "EXPR_SUBLINK" else None)
+    if kind != "EXPR_SUBLINK":
+        return Expr(type_, inner.items)
+    return Expr(type_, inner.items, row=first.row, query=query)
 
 
 def _read_sql_value(reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:

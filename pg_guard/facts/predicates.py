@@ -5,15 +5,18 @@ value from a fixed set of literals and parameters (or NULL). Rows with other val
 by their absence. The prover concludes this from
 
 - ``column = constant`` either way round, ``IN (constants)``, ``IN (VALUES …)``, ``= ANY`` of an array of constants or of a
-  parameter, ``IS NOT DISTINCT FROM literal``, row equality and row IN lists, each also under ``IS TRUE``. The operator must be
-  PostgreSQL's own; casts count where they keep distinct values distinct;
+  parameter, ``IS NOT DISTINCT FROM literal``, ``BETWEEN`` twice the same constant, row equality and row IN lists, each also under
+  ``IS TRUE``. The operator must be PostgreSQL's own; casts count where they keep distinct values distinct;
 - conjunctions of these in WHERE and in the ON of inner joins; USING and NATURAL joins as equalities;
 - the ON of an outer join, for scans of its nullable side; for all scans, when a condition in WHERE that is never true of NULL
   makes the join an inner one;
 - disjunctions in which every branch holds the column;
 - equality chains: ``a.x = b.x AND a.x = 42`` holds both;
-- ``column IN (SELECT y …)`` and ``= ANY (SELECT y …)`` where the sub-select holds y; ``EXISTS`` of a SELECT without aggregates
-  and GROUP BY whose WHERE equates the column to one that is held inside;
+- ``column IN (SELECT y …)`` and ``= ANY (SELECT y …)`` and ``= (SELECT y …)`` where the sub-select holds y; ``EXISTS`` and
+  ``IN`` of a SELECT whose WHERE holds the column, or equates it to one that is held inside. Not where an aggregate without
+  GROUP BY, HAVING alone or an empty grouping set gives a row though WHERE accepts none (`Level.answers_alone`);
+- HAVING, for columns that are grouped by outside of grouping sets;
+- ``unnest`` of an array of constants or of a parameter in FROM, as a list of constants;
 - derived tables, views and CTEs, upwards (an output that is a constant or a held column is held outside) and downwards (a
   condition outside reaches the scan inside) where PostgreSQL itself could push the condition down: no LIMIT or OFFSET, the
   column grouped by when there is a GROUP BY, in PARTITION BY of every window, in DISTINCT ON, no set-returning output; through
@@ -21,12 +24,13 @@ by their absence. The prover concludes this from
 - recursive CTEs, upwards, by induction over their two terms;
 - outer references: a column of an outer level that is held there is a constant inside.
 
-Everything else is given up, and then the requirement counts as not met: ranges (also ``BETWEEN 1 AND 1``), NOT, functions of the
-column, CASE, comparison with a scalar sub-select, ``IS NOT DISTINCT FROM $1`` (it may be NULL), conditions in HAVING or FILTER,
-the ON of a FULL JOIN, grouping sets, casts with a modifier, comparison of int8 or numeric with a float, COLLATE of the
-deployment's own, functions in FROM, current_setting(…), and statements that ask more than `_MOST_QUESTIONS`.
+Everything else is given up, and then the requirement counts as not met: ranges, NOT, functions of the column, CASE,
+``= ALL``, ``IS NOT DISTINCT FROM $1`` (it may be NULL), FILTER, the ON of a FULL JOIN, grouping sets, casts with a modifier,
+comparison of int8 or numeric with a float, COLLATE of the deployment's own, other functions in FROM, current_setting(…),
+and statements that ask more than `_MOST_QUESTIONS`.
 
-Out of its reach: how long a statement takes, and errors that an expression raises on rows that PostgreSQL drops later.
+Out of its reach: how long a statement takes, errors that an expression raises on rows that PostgreSQL drops later, what
+EXPLAIN tells of row counts, and which values the constants are.
 
 **Restricted** is the weaker property behind a requirement without columns: some condition really narrows the scan.
 """
@@ -182,6 +186,8 @@ class Prover:
             return False
         if source.cte is not None:
             return self.cte_held(source.cte, index)
+        if index in source.given:
+            return True
         return source.query is not None and self.output_held(source.query, index)
 
     # -- upwards: what a query guarantees for its outputs --------------------------------------------------------------
@@ -250,7 +256,8 @@ class Prover:
             if held and column is not None and pushes_down(level, output, exact=True):
                 yield Held(column)
             elif (held or narrowed) and pushes_down(level, output, exact=False):
-                yield Restricts(output.expr.probe)
+                # It may be IS NULL that narrows, which shows no row of an outer join's nullable side.
+                yield Restricts(output.expr.probe, strict=False)
 
     def _demanded(self, query: Query, index: int) -> tuple[bool, bool]:
         """(held, narrowed): what the readers of a query demand of one of its outputs."""
@@ -260,6 +267,11 @@ class Prover:
         if user is None or query.limited:
             return False, False
         if isinstance(user, Query):
+            if index >= len(user.outputs) or not keep_values(
+                query.outputs[index].expr.type, user.outputs[index].expr.type
+            ):
+                # The set operation rounds, so several values here are one value there.
+                return False, False
             return self._demanded(user, index)
         if isinstance(user, Cte):
             if user.recursive_uses or not user.uses:
@@ -334,6 +346,12 @@ def keep_values(*types: Name | None) -> bool:
     """Are values that ``=`` calls equal the same? int8 and numeric are rounded to be compared with a float8."""
     names = [each.name for each in types if each is not None]
     return _LOSSY.isdisjoint(names) or _EXACT.isdisjoint(names)
+
+
+def concerns_groups(condition: Condition, level: Level) -> bool:
+    """Does a condition of HAVING speak of nothing but columns that every grouping has, and of levels around?"""
+    groups = {id(each.direct) for each in level.group or () if each.direct is not None and exact_column(each)}
+    return all(id(column) in groups for column in _columns_of([condition]) if column.source.level is level)
 
 
 def exact_column(expr: Expr) -> SourceColumn | None:

@@ -10,6 +10,7 @@ from pg_guard.facts.conditions import read_condition
 from pg_guard.facts.model import ColumnUse, JoinLevel, Recursion, StatementUse
 from pg_guard.facts.names import PG, SYSTEM_COLUMNS
 from pg_guard.facts.outputs import output_name
+from pg_guard.facts.predicates import concerns_groups
 from pg_guard.facts.references import composite, field_names, find_qualifier
 from pg_guard.facts.scopes import Base, Cte, Expr, Level, Output, Query, Scope, SourceColumn
 from pg_guard.facts.sorting import read_group, read_sort
@@ -279,10 +280,14 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
         level.group = read_group(reader, body["groupClause"], scope, query.outputs)
     if "havingClause" in body:
         level.has_aggregate = level.may_aggregate = True
-        expressions.read(reader, body["havingClause"], scope, "having")
+        having = read_condition(reader, body["havingClause"], scope, "having")
+        # What a group is grouped by is the same in all of its rows, so a condition on it is one on them.
+        level.conditions.extend((each, None) for each in having if concerns_groups(each, level))
     level.has_aggregate = level.has_aggregate or any(output.expr.aggregate for output in query.outputs)
     for entry in body.get("windowClause", ()):
-        level.windows.append(calls.read_window(reader, entry["WindowDef"], scope))
+        partition = calls.read_window(reader, entry["WindowDef"], scope)
+        if not entry["WindowDef"].get("refname"):
+            level.windows.append(partition)
     read_sort(reader, body.get("sortClause"), scope, query.outputs, "order")
     distinct = [entry for entry in body.get("distinctClause", ()) if entry]
     if "distinctClause" in body and not distinct:

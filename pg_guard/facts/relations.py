@@ -81,6 +81,8 @@ def rename(reader: Reader, source: Source, body: Node) -> Source:
         if names and source.relation_names:
             # Which column gets which name cannot be known without a catalog, so any of them may be read.
             reader.use_row(source, "from", body.get("location", -1))
+            # Each new name is some stored column, and nobody knows which.
+            source.named.update({name: SourceColumn(source, name, None, (), stored="*") for name in names})
         return source
     if len(names) > len(source.columns) and source.kind != "function":
         reader.note("sql/unknown-name", f'The column list of "{source.alias}" is too long.', "Shorten it.")

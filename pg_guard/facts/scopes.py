@@ -42,6 +42,7 @@ class Expr(NamedTuple):
         set_returning: True when a set-returning function stands in it.
         aggregate: True when an aggregate stands in it.
         fields: Types of the fields of rows without a named type that stand in it.
+        query: The scalar sub-select that it is, when it is nothing else.
     """
 
     type: Name | None = None
@@ -54,6 +55,7 @@ class Expr(NamedTuple):
     set_returning: bool = False
     aggregate: bool = False
     fields: tuple[Name | None, ...] = ()
+    query: Query | None = None
 
     @property
     def held(self) -> tuple[Name | None, ...]:
@@ -100,6 +102,7 @@ class Source:
         "calls",
         "columns",
         "cte",
+        "given",
         "kind",
         "level",
         "named",
@@ -126,6 +129,8 @@ class Source:
         # Columns by name, where `columns` is None: the same name is the same column.
         # For a function in FROM: what it calls, with constant arguments.
         self.calls: list[FunctionUse] = []
+        # Positions of its columns that hold nothing but constants of the text: unnest('{1,2}').
+        self.given: frozenset[int] = frozenset()
         self.named: dict[str, SourceColumn] = {}
         self.via: tuple[Name, ...] = ()
         self.opened: list[Source] = []

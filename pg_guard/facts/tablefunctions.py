@@ -11,6 +11,7 @@ from pg_guard.facts.scopes import Scope, Source, SourceColumn
 
 if TYPE_CHECKING:
     from pg_guard.catalog.model import Function, Relation
+    from pg_guard.facts.model import FunctionUse
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
 
@@ -56,6 +57,7 @@ def _read_functions(reader: Reader, body: Node, scope: Scope) -> Source:
     name = _function_name(entries[0][0]) if entries else ""
     alias = (body.get("alias") or {}).get("aliasname") if len(entries) == 1 else None
     row_type: Name | None = RECORD
+    given: set[int] = set()
     first = len(reader.facts.functions)
     for call, definitions in entries:
         before = len(reader.facts.functions)
@@ -68,6 +70,8 @@ def _read_functions(reader: Reader, body: Node, scope: Scope) -> Source:
             uses = [use for use in reader.facts.functions[before:] if use.name == _function_name(call)]
             candidates = uses[-1].candidates if uses else ()
             shape = _shape(reader, candidates, value.type, alias or _function_name(call), alias)
+            if columns is not None and shape is not None and len(shape) == 1 and _lists_constants(uses, call):
+                given.add(len(columns))
             if shape is not None and len(shape) == len(value.fields):
                 shape = [(name_, type_) for (name_, _), type_ in zip(shape, value.fields, strict=True)]
             if len(entries) == 1 and not body.get("ordinality"):
@@ -79,7 +83,16 @@ def _read_functions(reader: Reader, body: Node, scope: Scope) -> Source:
         columns = [*columns, ("ordinality", Name(PG, "int8"))]
     source = _source(reader, body, columns, name, row_type)
     source.calls = reader.facts.functions[first:]
+    source.given = frozenset(given)
     return source
+
+
+def _lists_constants(uses: list[FunctionUse], call: Node) -> bool:
+    """Is it PostgreSQL's own unnest of an array that is written in the text, or of a parameter?"""
+    if not uses or not uses[-1].candidates or len(call.get("FuncCall", {}).get("args", ())) != 1:
+        return False
+    own = all(each.schema == PG and each.name == "unnest" for each in uses[-1].candidates)
+    return own and [index for index, _ in uses[-1].literals] == [0]
 
 
 def _split(entry: Node) -> list[tuple[Node, list[Node]]]:
