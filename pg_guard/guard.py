@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pg_guard.checks.base import Subject
 from pg_guard.checks.where import WhereCheck
 from pg_guard.decision import SEVERITIES, Decision, Finding
+from pg_guard.explanation import Explanation, Trace
 from pg_guard.facts.extract import extract
 from pg_guard.facts.model import Note
 from pg_guard.facts.reader import Reader, TooDeep
@@ -83,11 +84,26 @@ class Guard:
         Returns:
             The decision, with every finding. Any text gets one; nothing is raised.
         """
+        return self._run(sql, None)
+
+    def explain(
+        self,
+        sql: str | bytes,
+        principal: Mapping[str, object] | None = None,  # noqa: ARG002 - as for `check`
+    ) -> Explanation:
+        """Decide as `check` does, and tell what the decision was made of: the facts, both readings, time by stage.
+
+        Args and guarantees are those of `check`; it takes somewhat longer.
+        """
+        trace = Trace()
+        return Explanation(self._run(sql, trace), trace, self._program)
+
+    def _run(self, sql: str | bytes, trace: Trace | None) -> Decision:
         started = time.perf_counter_ns()
         facts: Facts | None = None
         try:
             text = admit(sql, max_bytes=self.policy.limits.sql_bytes)
-            facts, findings = self._examine(text)
+            facts, findings = self._examine(text, trace)
         except Refusal as refusal:
             findings = [refusal.finding]
         except RecursionError:
@@ -96,10 +112,15 @@ class Guard:
             findings = [_internal(error)]
         return self._decide(sql, facts, findings, (time.perf_counter_ns() - started) // 1000)
 
-    def _examine(self, text: SqlText) -> tuple[Facts | None, list[Finding]]:
+    def _examine(self, text: SqlText, trace: Trace | None) -> tuple[Facts | None, list[Finding]]:
         limits = self.policy.limits
         most_tokens = min(limits.tokens, HARD_TOKENS)
+        if trace is not None:
+            trace.text = text
+            trace.mark("admit")
         reading = read_postgres(text)
+        if trace is not None:
+            trace.mark("read by PostgreSQL's grammar")
         # Each token has at least one byte, so only a long text can have too many.
         tokens = tokenize(text) if len(text.data) > most_tokens else None
         if tokens is not None and len(tokens) > most_tokens:
@@ -115,11 +136,18 @@ class Guard:
             return None, [_too_deep(text, deep.location, limits.depth)]
         if self.catalog is not None and self.catalog.encoding not in ("UTF8", "SQL_ASCII"):
             _refuse_foreign_folding(facts, self.catalog.encoding)
+        if trace is not None:
+            trace.facts = facts
+            trace.mark("facts")
         subject = Subject(text, facts, self._program.names)
         findings = [finding for check in self._program.checks for finding in check(subject)]
+        if trace is not None:
+            trace.mark("checks")
         if facts.kind in ("select", "explain"):
             # Other kinds are already refused, or (SHOW) have no names; sqlglot keeps most of them as opaque text.
-            findings += _compare(text, tokens, facts)
+            findings += _compare(text, tokens, facts, trace)
+        if trace is not None:
+            trace.mark("read by sqlglot and compared")
         return facts, findings
 
     def _decide(self, sql: object, facts: Facts | None, findings: list[Finding], elapsed_us: int) -> Decision:
@@ -231,7 +259,7 @@ class Guard:
         )
 
 
-def _compare(text: SqlText, tokens: list[Token] | None, facts: Facts) -> list[Finding]:
+def _compare(text: SqlText, tokens: list[Token] | None, facts: Facts, trace: Trace | None) -> list[Finding]:
     try:
         if facts.kind == "explain":
             text, tokens = explained(text), None
@@ -239,6 +267,9 @@ def _compare(text: SqlText, tokens: list[Token] | None, facts: Facts) -> list[Fi
         witness = read_sqlglot(text, tokens)
     except Refusal as refusal:
         return [refusal.finding]
+    if trace is not None:
+        trace.witness = witness
+        trace.compared = "tokens" if witness is None else "names"
     if witness is None:
         return lexical_differences(text, tokens)
     return differences(

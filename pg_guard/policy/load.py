@@ -37,11 +37,13 @@ class LoadedPolicy:
         policy: The effective policy: bases merged, overlay applied, ``extends`` resolved.
         problems: Warnings, in file order.
         sources: The files and environment variables that it was made of, bases first.
+        document: The same values with the place of each, for explanations.
     """
 
     policy: Policy
     problems: tuple[Problem, ...] = ()
     sources: tuple[str, ...] = ()
+    document: Document | None = None
 
 
 def load_policy(
@@ -126,4 +128,4 @@ def _load(
         warnings += find_unmatched(effective, policy, catalog_names)
     places = dict.fromkeys(effective.place(path)[0] for path in effective.origins)
     variables = [place.file for place in places if place.secret]
-    return LoadedPolicy(policy, in_order(warnings, files), (*files, *variables))
+    return LoadedPolicy(policy, in_order(warnings, files), (*files, *variables), effective)

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from pg_guard.errors import Problem
 
-__all__ = ["narrow"]
+__all__ = ["STRICTNESS", "UPPER_LIMITS", "amount", "narrow"]
 
 # From loose to strict.
-_STRICTNESS: Final[dict[KeyPath, tuple[str, ...]]] = {
+STRICTNESS: Final[dict[KeyPath, tuple[str, ...]]] = {
     ("mode",): ("monitor", "enforce"),
     ("tables", "default"): ("allow", "deny"),
     ("columns", "on_star"): ("omit", "deny"),
@@ -40,7 +40,7 @@ _STRICTNESS: Final[dict[KeyPath, tuple[str, ...]]] = {
     ("functions", "mode"): ("denylist", "allowlist"),
     ("functions", "user_defined"): ("allow_listed", "deny"),
 }
-_UPPER_LIMITS: Final[tuple[KeyPath, ...]] = (
+UPPER_LIMITS: Final[tuple[KeyPath, ...]] = (
     ("joins", "max_tables"),
     *(("limits", name) for name in Limits.model_fields if name != "reason"),
 )
@@ -137,7 +137,7 @@ class _Merge:
     def lowest(self, path: KeyPath) -> None:
         if (stated := self.both(path)) is not None:
             below, above = stated
-            self.settle(path, _amount(path, above) <= _amount(path, below), "no limit" if below is None else below)
+            self.settle(path, amount(path, above) <= amount(path, below), "no limit" if below is None else below)
 
     def joined_list(self, path: KeyPath) -> None:
         if (stated := self.both(path)) is not None:
@@ -240,7 +240,8 @@ def _listed(entries: list[Any]) -> str:
     return text if len(text) <= 120 else text[:117] + "..."
 
 
-def _amount(path: KeyPath, value: Any) -> float:
+def amount(path: KeyPath, value: Any) -> float:
+    """A limit as a number, whatever unit it is written in; no limit is infinite."""
     if value is None:
         return float("inf")
     if path[0] == "limits":
@@ -264,9 +265,9 @@ def narrow(base: Document, top: Document, *, siblings: bool = False) -> tuple[Do
     for path in _FROM_TOP:
         merge.take(path, base)
         merge.take(path, top)
-    for path, ranks in _STRICTNESS.items():
+    for path, ranks in STRICTNESS.items():
         merge.strictest(path, ranks)
-    for path in _UPPER_LIMITS:
+    for path in UPPER_LIMITS:
         merge.lowest(path)
     for path in _JOINED_LISTS:
         merge.joined_list(path)
