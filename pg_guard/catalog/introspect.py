@@ -7,7 +7,7 @@ and view definitions come out with every name outside of pg_catalog qualified. P
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
@@ -17,9 +17,13 @@ from pg_guard.catalog.connection import check_dsn, connection_error, is_connecti
 from pg_guard.errors import CatalogError, DatabaseError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pg_guard.catalog.model import Catalog
 
-__all__ = ["OLDEST_SERVER", "read_catalog"]
+__all__ = ["OLDEST_SERVER", "read_catalog", "read_catalog_with"]
+
+_T = TypeVar("_T")
 
 OLDEST_SERVER = 140000
 
@@ -40,16 +44,40 @@ async def read_catalog(dsn: str, timeout: float = 30.0) -> Catalog:  # noqa: ASY
         DatabaseError: The database cannot be reached, refuses the role, or took longer than `timeout`.
         CatalogError: A catalog query failed, or the server is older than PostgreSQL 14.
     """
+    catalog, _ = await read_catalog_with(dsn, _nothing, timeout)
+    return catalog
+
+
+async def _nothing(_: asyncpg.Connection[Any]) -> None:
+    return None
+
+
+async def read_catalog_with(
+    dsn: str,
+    more: Callable[[asyncpg.Connection[Any]], Awaitable[_T]],
+    timeout: float = 30.0,  # noqa: ASYNC109 - as for read_catalog
+) -> tuple[Catalog, _T]:
+    """Read the catalog, and whatever `more` reads of the same snapshot.
+
+    Args:
+        dsn: As for `read_catalog`.
+        more: Called once per attempt with the connection, inside of the read-only transaction with an empty search_path.
+        timeout: Seconds for the connection and for the whole reading.
+
+    Raises:
+        DatabaseError: As for `read_catalog`.
+        CatalogError: As for `read_catalog`.
+    """
     check_dsn(dsn)
     try:
         async with asyncio.timeout(timeout):
             for _ in range(_ATTEMPTS - 1):
                 try:
-                    return await _read(dsn, timeout)
+                    return await _read(dsn, more, timeout)
                 except asyncpg.PostgresError as exc:
                     if exc.sqlstate not in _CHANGED_MEANWHILE:
                         raise
-            return await _read(dsn, timeout)
+            return await _read(dsn, more, timeout)
     except TimeoutError:
         raise DatabaseError(
             f"the catalog was not read within {timeout:g} s",
@@ -78,12 +106,17 @@ async def _connect(dsn: str, timeout: float) -> asyncpg.Connection[Any]:  # noqa
         raise connection_error(exc, dsn) from None
 
 
-async def _read(dsn: str, timeout: float) -> Catalog:  # noqa: ASYNC109 - handed on
+async def _read(
+    dsn: str,
+    more: Callable[[asyncpg.Connection[Any]], Awaitable[_T]],
+    timeout: float,  # noqa: ASYNC109 - handed on
+) -> tuple[Catalog, _T]:
     connection = await _connect(dsn, timeout)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             tables = await _tables(connection, timeout)
-        return assemble(tables)
+            extra = await more(connection)
+        return assemble(tables), extra
     finally:
         # A polite farewell may wait for a server that does not answer; the reading is over either way.
         connection.terminate()
