@@ -12,6 +12,7 @@ from pg_guard.facts import expressions, implicit, references
 from pg_guard.facts.names import PG, declared_arguments
 from pg_guard.facts.scopes import Expr, Scope
 from pg_guard.facts.subselects import has_sublink
+from pg_guard.facts.tautologies import follows
 
 if TYPE_CHECKING:
     from pg_guard.catalog.model import Name
@@ -84,7 +85,7 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     is_syntax = body.get("funcformat") == "COERCE_SQL_SYNTAX"
     variadic = bool(body.get("func_variadic"))
     call = reader.use_function(
-        schema, name, "syntax" if is_syntax else "call", location, args, named=named, variadic=variadic
+        schema, name, "syntax" if is_syntax else "call", location, args, named=named, variadic=variadic, use=use
     )
     if len(args) == 1 and not named:
         _use_cast_like_call(reader, schema, name, args[0], location)
@@ -100,6 +101,8 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         scope.level.note_aggregate(read_by, hidden=any(map(has_sublink, inside)))
     varying = [arg for arg in args if not arg.constant]
     probe = varying[0].probe if len(varying) == 1 and name in _FOLLOWING else None
+    if probe is not None and not follows(name, [arg.value if arg.constant else None for arg in args]):
+        probe = None
     return Expr(
         result_type(reader, call, args, variadic=variadic),
         tuple(item for arg in args for item in arg.items),

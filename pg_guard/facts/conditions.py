@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pg_guard.facts import expressions, implicit, operators
+from pg_guard.facts import expressions, implicit, operands, operators
 from pg_guard.facts.formula import Condition, Equal, Held, InQuery, Matches, Or, Restricts
 from pg_guard.facts.names import PG
-from pg_guard.facts.predicates import keep_values, query_is_narrow
-from pg_guard.facts.subselects import has_sublink, independent
-from pg_guard.facts.tautologies import is_tautology, is_wide, matches_all
+from pg_guard.facts.narrowing import query_is_narrow
+from pg_guard.facts.predicates import keep_values
+from pg_guard.facts.scopes import Expr
+from pg_guard.facts.subselects import closed, has_sublink, independent
+from pg_guard.facts.tautologies import is_tautology, is_wide
 
 if TYPE_CHECKING:
     from pg_guard.facts.model import Use
     from pg_guard.facts.reader import Reader
-    from pg_guard.facts.scopes import Expr, Query, Scope, SourceColumn
+    from pg_guard.facts.scopes import Query, Scope, SourceColumn
     from pg_guard.sql.witness import Node
 
 __all__ = ["read_condition"]
@@ -26,12 +28,11 @@ _NARROWING = frozenset(
     }
 )  # fmt: skip
 # Functions that are true or false of their first argument, as an operator would be.
-_TESTS = frozenset(
-    {
-        "starts_with", "regexp_like", "overlaps", "jsonb_path_exists", "jsonb_path_exists_tz", "jsonb_path_match",
-        "jsonb_exists", "jsonb_exists_any", "jsonb_exists_all", "jsonb_contains", "ts_match_vq",
-    }
-)  # fmt: skip
+_TESTS = {
+    "starts_with": "^@", "regexp_like": "~", "overlaps": "", "jsonb_path_exists": "@?", "jsonb_path_exists_tz": "@?",
+    "jsonb_path_match": "@@", "jsonb_exists": "?", "jsonb_exists_any": "?|", "jsonb_exists_all": "?&", "jsonb_contains": "@>",
+    "ts_match_vq": "@@",
+}  # fmt: skip
 _KINDS = frozenset(
     {
         "AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY", "AEXPR_NOT_DISTINCT", "AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM", "AEXPR_LIKE",
@@ -39,7 +40,10 @@ _KINDS = frozenset(
     }
 )  # fmt: skip
 _EQUALS = [{"String": {"sval": "="}}]
-_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_FLIPPED = {
+    "<": ">", ">": "<", "<=": ">=", ">=": "<=", "@>": "<@", "<@": "@>", "<<": ">>", ">>": "<<", "<<=": ">>=", ">>=": "<<=",
+}  # fmt: skip
+_SIDES = {"<": "<", "<=": "<", ">": ">", ">=": ">"}
 
 
 def read_condition(reader: Reader, node: Node | None, scope: Scope, use: Use) -> list[Condition]:
@@ -98,18 +102,11 @@ def _conclude_test(body: Node, value: Expr) -> list[Condition]:
         return []
     if len(columns) > 1 and names[-1] != "overlaps":
         return []
-    pattern = _literal(body["args"][1]) if len(body["args"]) > 1 else None
-    if pattern is not None and matches_all(pattern):
+    pattern = operands.literal(body["args"][1]) if len(body["args"]) > 1 else None
+    operator = _TESTS[names[-1]]
+    if pattern is not None and is_tautology(operator, Expr(value=pattern)):
         return []
     return [Restricts(next(iter(columns)), strict=False)]
-
-
-def _literal(node: Node) -> str | None:
-    """The text of a string literal, cast or not."""
-    while "TypeCast" in node:
-        node = node["TypeCast"].get("arg", {})
-    text = node.get("A_Const", {}).get("sval")
-    return str(text.get("sval", "")) if text is not None else None
 
 
 def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: Use) -> list[Condition]:
@@ -118,7 +115,7 @@ def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: 
         expressions.read(reader, node, scope, use)
         return []
     left_node, right_node = body.get("lexpr"), body.get("rexpr") or {}
-    if left_node and "RowExpr" in left_node and (rows := _rows(right_node)):
+    if left_node and "RowExpr" in left_node and (rows := operands.rows(right_node)):
         return _read_rows(reader, body, rows, scope, use)
     left = expressions.read(reader, left_node, scope, use) if left_node else None
     parts: tuple[Expr, ...]
@@ -147,7 +144,7 @@ def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: 
         return []
     if kind == "AEXPR_SIMILAR":
         pattern = right_node["FuncCall"]["args"][0] if "FuncCall" in right_node else {}
-        parts = (right._replace(value=_literal(pattern)),)
+        parts = (right._replace(value=operands.as_regex(operands.literal(pattern))),)
     else:
         columns = (*left.items, *(item for part in parts for item in part.items))
         left = _settle(reader, left_node, left, columns, scope)
@@ -156,7 +153,7 @@ def _read_comparison(reader: Reader, body: Node, node: Node, scope: Scope, use: 
     equal = (
         operator in ("=", "BETWEEN")
         and keep_values(left.type, *(part.type for part in parts))
-        and not (_collated(left_node) or _collated(right_node))
+        and not (operands.collated(left_node) or operands.collated(right_node))
     )
     return _conclude(kind, operator, left, parts, right_node, equal=equal)
 
@@ -187,9 +184,9 @@ def _conclude(
         equal: The operator is equality, and equal values are the same value.
     """
     if kind in ("AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM"):
-        if left.direct is not None and equal and _same_constants(right_node):
+        if left.direct is not None and equal and operands.same_constants(right_node):
             return [Held(left.direct)]
-        if left.probe is not None and all(_given(part) is not None for part in parts) and not is_wide(parts):
+        if left.probe is not None and all(operands.given(part) is not None for part in parts) and not is_wide(parts):
             return [Restricts(left.probe)]
         return []
     found: list[Condition] = []
@@ -212,92 +209,25 @@ def _conclude(
         return found
     strict = kind != "AEXPR_NOT_DISTINCT"
     if single is None:
-        if left.probe is not None and not any(part.items for part in parts):
+        bounds = parts if operator == "=" else operands.elements(parts[0], right_node)
+        if left.probe is not None and not any(part.items or is_tautology(operator, part) for part in bounds):
             found.append(Restricts(left.probe))
         return found
     for one, other, flipped in ((left, single, False), (single, left, True)):
-        bound = _given(other)
+        bound = operands.given(other)
         seen_as = _FLIPPED.get(operator, operator) if flipped else operator
         if one.probe is not None and bound is not None and not is_tautology(seen_as, bound):
-            found.append(Restricts(one.probe, strict))
+            found.append(Restricts(one.probe, strict, _SIDES.get(seen_as, ""), bound.value))
     return found
-
-
-def _same_constants(node: Node) -> bool:
-    """``BETWEEN 1 AND 1``, also of one parameter."""
-    items = [dict(item) for item in node.get("List", {}).get("items", [])]
-    values = [(kind, {**body, "location": 0}) for item in items for kind, body in item.items()]
-    return len(values) == 2 and values[0] == values[1] and values[0][0] in ("A_Const", "ParamRef")
 
 
 def _all_constant(kind: str, parts: tuple[Expr, ...], right_node: Node) -> bool:
     if kind == "AEXPR_OP_ANY":
-        return _constant_array(parts[0], right_node)
+        return operands.constant_array(parts[0], right_node)
     if kind == "AEXPR_NOT_DISTINCT":
         # A parameter may be NULL, and NULL is what an outer join puts where other rows did not match.
         return parts[0].constant and parts[0].value not in (None, "$")
     return all(part.constant for part in parts) and any(part.value is not None for part in parts)
-
-
-def _given(value: Expr) -> Expr | None:
-    """What a column is compared with, if no other column of a stored row decides it: a constant, now(), a CTE of bounds."""
-    if not value.items:
-        return value
-    column = value.direct
-    if column is None or column.merged:
-        return None
-    source = column.source
-    query = source.query if source.cte is None else source.cte.query
-    if query is None or source.relation is not None or not _single_row(query):
-        return None
-    index = next((index for index, each in enumerate(source.columns or ()) if each is column), len(query.outputs))
-    return query.outputs[index].expr if index < len(query.outputs) else None
-
-
-def _single_row(query: Query) -> bool:
-    """Has the query one row, or nothing but constants, so that to compare with it is to compare with a value?"""
-    if query.kind == "values":
-        return all(not output.expr.items for output in query.outputs)
-    level = query.level
-    return level is not None and (not level.sources or (level.has_aggregate and level.group is None))
-
-
-def _collated(node: Node | None) -> bool:
-    """Does COLLATE or a cast that cuts (varchar(1), numeric(3, -1)) stand around the operand?"""
-    while node:
-        kind, body = next(iter(node.items()))
-        if kind == "CollateClause":
-            names = [part["String"]["sval"] for part in body.get("collname", ())]
-            if names[-1] not in ("C", "POSIX", "default", "ucs_basic", "pg_c_utf8") and names[:-1] != [PG]:
-                return True
-        elif kind != "TypeCast":
-            return False
-        elif body["typeName"].get("typmods") and not _is_constant(body.get("arg", {})):
-            return True
-        node = body.get("arg")
-    return False
-
-
-# -- constants -----------------------------------------------------------------------------------------------------------
-
-
-def _constant_array(value: Expr, node: Node) -> bool:
-    """``'{1,2}'`` or ``$1`` (cast or not), or ``ARRAY[1, 2]`` of constants."""
-    if value.constant and value.value is not None:
-        return True
-    inner = node
-    while "TypeCast" in inner:
-        inner = inner["TypeCast"].get("arg", {})
-    if "A_ArrayExpr" not in inner:
-        return False
-    elements = inner["A_ArrayExpr"].get("elements", [])
-    return bool(elements) and all(map(_is_constant, elements))
-
-
-def _rows(node: Node) -> list[Node]:
-    """The rows on the right of a row comparison or of IN; [] where something else stands there."""
-    rows = node["List"].get("items", []) if "List" in node else [node]
-    return rows if rows and all("RowExpr" in row for row in rows) else []
 
 
 def _read_rows(reader: Reader, body: Node, rows: list[Node], scope: Scope, use: Use) -> list[Condition]:
@@ -322,7 +252,7 @@ def _read_rows(reader: Reader, body: Node, rows: list[Node], scope: Scope, use: 
             continue
         if operator == "=":
             nodes = [row["RowExpr"]["args"][index] for row in rows if index < len(row["RowExpr"].get("args", ()))]
-            plain = not any(map(_collated, [body["lexpr"]["RowExpr"]["args"][index], *nodes]))
+            plain = not any(map(operands.collated, [body["lexpr"]["RowExpr"]["args"][index], *nodes]))
             found += _conclude(
                 kind, "=", left, parts, {}, equal=plain and keep_values(left.type, *(part.type for part in parts))
             )
@@ -354,6 +284,7 @@ def _read_sublink(reader: Reader, body: Node, node: Node, scope: Scope, use: Use
     if kind == "EXISTS_SUBLINK":
         return _conclude_exists(query)
     found: list[Condition] = []
+    cut = query.cut or (query.level is not None and query.level.cut)
     for index, test in enumerate(tests):
         if index >= len(query.outputs):
             continue
@@ -361,25 +292,13 @@ def _read_sublink(reader: Reader, body: Node, node: Node, scope: Scope, use: Use
         operators.use_operator(reader, equals, test, output, body.get("location", -1))
         if test.direct is None or not operators.is_builtin(reader, equals, test, output):
             continue
-        if not keep_values(test.type, output.type) or _collated(test_nodes[index]):
+        if not keep_values(test.type, output.type) or operands.collated(test_nodes[index]):
             found.append(Restricts(test.direct))
-        elif _constant_cells(body["subselect"], index):
+        elif operands.constant_cells(body["subselect"], index):
             found.append(Held(test.direct))
         else:
-            found.append(InQuery(test.direct, query, index))
+            found.append(InQuery(test.direct, query, index, not cut or closed(reader, body["subselect"], scope)))
     return found + _conclude_exists(query)
-
-
-def _constant_cells(select: Node, index: int) -> bool:
-    """Is every cell of this column of a VALUES a constant?"""
-    rows = [row["List"].get("items", []) for row in select.get("SelectStmt", {}).get("valuesLists", ())]
-    return bool(rows) and all(index < len(row) and _is_constant(row[index]) for row in rows)
-
-
-def _is_constant(node: Node) -> bool:
-    while "TypeCast" in node:
-        node = node["TypeCast"].get("arg", {})
-    return "A_Const" in node or "ParamRef" in node
 
 
 def _conclude_exists(query: Query) -> list[Condition]:
@@ -389,7 +308,8 @@ def _conclude_exists(query: Query) -> list[Condition]:
         return []
     found: list[Condition] = []
     inside = set(map(id, level.sources))
-    narrow = query_is_narrow(query)
+    # Of a LIMIT in there every row around has its share.
+    narrow = query_is_narrow(query, limits=False)
     for condition, valid in level.conditions:
         if valid is None and isinstance(condition, Held) and id(condition.column.source) not in inside:
             found.append(condition)

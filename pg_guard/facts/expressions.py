@@ -80,12 +80,18 @@ def read(reader: Reader, node: Node | None, scope: Scope, use: Use) -> Expr:
         special = _read_plain
     elif kind in _FLAT:
         # Nothing is nested in these, and they are most of all nodes.
-        return special(reader, node, scope, use)
+        value = special(reader, node, scope, use)
+        if reader.details is not None:
+            reader.details.keep(body, value)
+        return value
     reader.enter(body.get("location", -1))
     try:
-        return special(reader, node, scope, use)
+        value = special(reader, node, scope, use)
     finally:
         reader.leave()
+    if reader.details is not None:
+        reader.details.keep(body, value)
+    return value
 
 
 def read_all(reader: Reader, nodes: Sequence[Node | None] | None, scope: Scope, use: Use) -> tuple[Expr, ...]:
@@ -228,7 +234,8 @@ def _read_cast(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         arg.items,
         arg.direct if same else None,
         arg.constant,
-        arg.probe,
+        # Nearly all numbers are true.
+        arg.probe if type_ is None or type_.name != "bool" or not _is_whole(arg.type) else None,
         None,
         arg.value,
         arg.set_returning,
@@ -240,6 +247,10 @@ _WIDTHS = {"int2": 1, "int4": 2, "int8": 3, "numeric": 4}
 _STRINGS = frozenset({"text", "varchar"})
 # Types of which different values are written differently.
 _WRITTEN = frozenset({"int2", "int4", "int8", "uuid", "bool", "oid"})
+
+
+def _is_whole(type_: Name | None) -> bool:
+    return type_ is not None and type_.name in ("int2", "int4", "int8")
 
 
 def _widens(source: Name | None, target: Name | None) -> bool:
@@ -327,14 +338,14 @@ def _read_sublink(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
     return Expr(type_, inner.items, row=first.row, query=query)
 
 
-def _read_sql_value(reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:
+def _read_sql_value(reader: Reader, node: Node, _scope: Scope, use: Use) -> Expr:
     body = node["SQLValueFunction"]
     name, type_ = calls.SQL_VALUE_FUNCTIONS.get(body.get("op", "SVFOP_CURRENT_DATE"), ("", None))
     if not name:
         reader.unsupported(str(body.get("op")), body.get("location", -1))
         return _NOTHING
     reader.facts.raw_fields.append(body.get("op", "").removeprefix("SVFOP_").lower())
-    reader.use_function(PG, name, "syntax", body.get("location", -1))
+    reader.use_function(PG, name, "syntax", body.get("location", -1), use=use)
     return Expr(Name(PG, type_) if type_ else None)
 
 

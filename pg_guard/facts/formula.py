@@ -24,11 +24,12 @@ class Equal(NamedTuple):
 
 
 class InQuery(NamedTuple):
-    """The column is one of the values of a sub-select's output."""
+    """The column is one of the values of a sub-select's output; `alone`: which reads nothing of the row around it."""
 
     column: SourceColumn
     query: Query
     output: int
+    alone: bool = True
 
 
 class Matches(NamedTuple):
@@ -40,10 +41,16 @@ class Matches(NamedTuple):
 
 
 class Restricts(NamedTuple):
-    """A condition narrows the column's values, by more than a known tautology; `strict`: it is never true of NULL."""
+    """A condition narrows the column's values, by more than a known tautology.
+
+    `strict`: it is never true of NULL. `side` is ``<`` or ``>`` where the condition is one bound, and `bound` its text when
+    that is a literal.
+    """
 
     column: SourceColumn
     strict: bool = True
+    side: str = ""
+    bound: str | None = None
 
 
 class Or(NamedTuple):

@@ -26,7 +26,7 @@ __all__ = [
     "use_operator",
 ]
 
-_FOLLOWING_OPERATORS = frozenset({"->", "->>", "#>", "#>>", "+", "-", "||"})
+_FOLLOWING_OPERATORS = frozenset({"->", "->>", "#>", "#>>", "+", "-"})
 _COMPARISONS = frozenset(
     {
         "=", "<>", "!=", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "&&",
@@ -65,6 +65,8 @@ def read_operator(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         # Items are gathered once for the whole chain: copied at each step they would cost its length squared.
         items.extend(right.items)
         value = combine(reader, body, value._replace(items=()) if body.get("lexpr") else None, right._replace(items=()))
+        if reader.details is not None:
+            reader.details.keep(body, value)
     return value._replace(items=tuple(items))
 
 

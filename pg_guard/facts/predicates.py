@@ -40,6 +40,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from pg_guard.facts.formula import Closure, Condition, Equal, Held, InQuery, Matches, Or, Restricts
+from pg_guard.facts.narrowing import query_is_narrow
+from pg_guard.facts.tautologies import covered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,7 +127,7 @@ class Prover:
             elif isinstance(condition, InQuery):
                 if not closure.holds(condition.column) and self.output_held(condition.query, condition.output):
                     closure.hold(condition.column)
-                if query_is_narrow(condition.query):
+                if query_is_narrow(condition.query, limits=condition.alone):
                     closure.restricted.add(condition.column.source)
             elif isinstance(condition, Matches) and not closure.holds(condition.column):
                 inside = self._closure(condition.level, None, push=False)
@@ -150,7 +152,7 @@ class Prover:
             sources = set(inner.restricted) if sources is None else sources & inner.restricted
         for column in columns or ():
             closure.hold(column)
-        closure.restricted |= sources or set()
+        closure.restricted |= (sources or set()) - covered(disjunction.branches)
 
     @staticmethod
     def _spread(closure: Closure, equalities: list[Equal]) -> None:
@@ -380,23 +382,6 @@ def pushes_down(level: Level, output: Output, *, exact: bool) -> bool:
     if not all(among(window) for window in level.windows):
         return False
     return level.distinct_on is None or among(level.distinct_on)
-
-
-def query_is_narrow(query: Query) -> bool:
-    """Has every branch of the query a condition that narrows it, a LIMIT, or constants only?"""
-    if query.limited or query.kind == "values":
-        return True
-    if query.kind == "setop":
-        return all(part is not None and query_is_narrow(part) for part in (query.left, query.right))
-    level = query.level
-    if level is None:
-        return False
-    if level.limited or not level.sources:
-        return True
-    return any(
-        isinstance(condition, (Held, Restricts)) or (isinstance(condition, Or) and bool(condition.branches))
-        for condition, _ in level.conditions
-    ) or all(source.query is not None and query_is_narrow(source.query) for source in level.sources)
 
 
 def _columns_of(conditions: Iterable[Condition]) -> set[SourceColumn]:

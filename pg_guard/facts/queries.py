@@ -28,6 +28,8 @@ KINDS = {
     "DeleteStmt": "delete",
     "MergeStmt": "merge",
 }
+# A LIMIT of more rows narrows nothing.
+_FEW_ROWS = 100_000
 _KNOWN = frozenset(
     {
         "targetList", "fromClause", "whereClause", "groupClause", "groupDistinct", "havingClause", "windowClause", "valuesLists",
@@ -113,6 +115,8 @@ def _read_with(reader: Reader, clause: Node, scope: Scope) -> None:
 
 def _read_cte_body(reader: Reader, body: Node, cte: Cte, scope: Scope, *, recursive: bool) -> None:
     cte.reading = True
+    if reader.details is not None:
+        reader.details.keep_cte(body, cte)
     names = [part["String"]["sval"] for part in body.get("aliascolnames", ())]
     extra = _added_columns(reader, body, scope)
     kind, statement = next(iter(body["ctequery"].items()))
@@ -210,8 +214,11 @@ def _named(query: Query, names: list[str]) -> list[tuple[str, Output]]:
 
 def _read_set_operation(reader: Reader, body: Node, scope: Scope, cte: Cte | None) -> Query:
     query = Query("setop")
+    if reader.details is not None:
+        reader.details.keep_query(body, query)
     query.operation = {"SETOP_UNION": "UNION", "SETOP_INTERSECT": "INTERSECT"}.get(body["op"], "EXCEPT")
     query.limited = "limitCount" in body or "limitOffset" in body
+    query.cut = _cuts(body.get("limitCount"))
     query.left = _read_select(reader, body["larg"], scope)
     if isinstance(cte, _Seed):
         cte.target.columns = _named(query.left, cte.names) + cte.extra
@@ -245,6 +252,8 @@ def _read_set_operation(reader: Reader, body: Node, scope: Scope, cte: Cte | Non
 def _read_values(reader: Reader, body: Node, scope: Scope) -> Query:
     query = Query("values")
     query.size = len(body["valuesLists"])
+    if reader.details is not None:
+        reader.details.keep_query(body, query)
     rows = [expressions.read_all(reader, row["List"].get("items"), scope, "output") for row in body["valuesLists"]]
     for index, first in enumerate(rows[0] if rows else ()):
         cells = tuple(row[index] for row in rows if index < len(row))
@@ -264,6 +273,8 @@ def _read_values(reader: Reader, body: Node, scope: Scope) -> Query:
 
 def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
     query = Query("select")
+    if reader.details is not None:
+        reader.details.keep_query(body, query)
     level = Level(outer.level)
     query.level, level.owner = level, query
     level.location = reader.at(_first_location(body.get("fromClause", [])))
@@ -298,8 +309,15 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
         expressions.read(reader, body.get(field), scope, "limit")
     level.limited = "limitCount" in body or "limitOffset" in body
     level.most = _constant(body.get("limitCount"))
+    level.cut = _cuts(body.get("limitCount"))
     level.gathers = any(field in body for field in ("sortClause", "distinctClause", "groupClause", "windowClause"))
     return query
+
+
+def _cuts(node: Node | None) -> bool:
+    """Does a LIMIT leave few rows, as far as its text tells?"""
+    most = _constant(node)
+    return "ParamRef" in (node or {}) or (most is not None and most <= _FEW_ROWS)
 
 
 def _constant(node: Node | None) -> float | None:

@@ -184,7 +184,7 @@ class Level:
     """One SELECT: its sources and the conditions that its rows are known to meet."""
 
     __slots__ = (
-        "calls", "conditions", "distinct_on", "gathers", "group", "has_aggregate", "limited", "location", "may_aggregate",
+        "calls", "conditions", "cut", "distinct_on", "gathers", "group", "has_aggregate", "limited", "location", "may_aggregate",
         "most", "outer", "outputs", "owner", "sources", "windows",
     )  # fmt: skip
 
@@ -196,6 +196,8 @@ class Level:
         self.conditions: list[tuple[Condition, frozenset[int] | None]] = []
         self.outputs: list[Output] = []
         self.limited = False
+        # True when a LIMIT of few rows stands at its end.
+        self.cut = False
         # True when all rows are needed before the first comes out (sorting, grouping).
         self.gathers = False
         self.has_aggregate = False
@@ -233,7 +235,7 @@ class Level:
 class Query:
     """A query expression: a SELECT level, VALUES, or a set operation over two of them."""
 
-    __slots__ = ("kind", "left", "level", "limited", "opened", "operation", "outputs", "right", "size", "user")
+    __slots__ = ("cut", "kind", "left", "level", "limited", "opened", "operation", "outputs", "right", "size", "user")
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -242,6 +244,7 @@ class Query:
         self.right: Query | None = None
         self.operation = ""
         self.limited = False
+        self.cut = False
         # How many rows a VALUES has.
         self.size = 1
         self.outputs: list[Output] = []

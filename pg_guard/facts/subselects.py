@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pg_guard.facts.scopes import Scope
     from pg_guard.sql.witness import Node
 
-__all__ = ["has_sublink", "independent"]
+__all__ = ["closed", "has_sublink", "independent"]
 
 
 def has_sublink(node: Node) -> bool:
@@ -41,13 +41,14 @@ def independent(reader: Reader, node: Node, scope: Scope) -> bool:
     A name counts as one of theirs when it could be; only in a sub-select over tables alone are its own columns told apart.
     """
     for kind, body in _nodes(node):
-        if kind == "SubLink" and not _closed(reader, body["subselect"], scope):
+        if kind == "SubLink" and not closed(reader, body["subselect"], scope):
             return False
     inside = {id(each) for kind, body in _nodes(node) if kind == "SubLink" for _, each in _nodes(body)}
     return not any(kind == "ColumnRef" and id(body) not in inside for kind, body in _nodes(node))
 
 
-def _closed(reader: Reader, select: Node, scope: Scope) -> bool:
+def closed(reader: Reader, select: Node, scope: Scope) -> bool:
+    """Does no name inside of a sub-select mean a column of this level or one around it?"""
     body = select.get("SelectStmt", {})
     if not body.get("fromClause"):
         return False

@@ -1,0 +1,134 @@
+"""Operands of a comparison. In: an expression and its node. Out: whether it is a constant, and what it is compared with."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pg_guard.facts.names import PG
+
+if TYPE_CHECKING:
+    from pg_guard.facts.scopes import Expr, Query
+    from pg_guard.sql.witness import Node
+
+__all__ = [
+    "as_regex",
+    "collated",
+    "constant_array",
+    "constant_cells",
+    "elements",
+    "given",
+    "is_constant",
+    "literal",
+    "rows",
+    "same_constants",
+]
+
+
+def as_regex(similar: str | None) -> str | None:
+    """A pattern of SIMILAR TO as a regular expression, near enough to see whether it asks for anything."""
+    if similar is None:
+        return None
+    return re.sub(r"[.^$]", r"\\\g<0>", similar).replace("%", ".*").replace("_", ".")
+
+
+def literal(node: Node) -> str | None:
+    """The text of a string literal, cast or not."""
+    while "TypeCast" in node:
+        node = node["TypeCast"].get("arg", {})
+    text = node.get("A_Const", {}).get("sval")
+    return str(text.get("sval", "")) if text is not None else None
+
+
+def same_constants(node: Node) -> bool:
+    """``BETWEEN 1 AND 1``, also of one parameter."""
+    items = [dict(item) for item in node.get("List", {}).get("items", [])]
+    values = [(kind, {**body, "location": 0}) for item in items for kind, body in item.items()]
+    return len(values) == 2 and values[0] == values[1] and values[0][0] in ("A_Const", "ParamRef")
+
+
+def elements(array: Expr, node: Node) -> tuple[Expr, ...]:
+    """What ``ANY`` compares with, one by one: the elements of a constant array, else the array as a whole."""
+    while "TypeCast" in node:
+        node = node["TypeCast"].get("arg", {})
+    if "A_ArrayExpr" in node:
+        return tuple(array._replace(value=_number_or_text(each)) for each in node["A_ArrayExpr"].get("elements", ()))
+    if array.value is None or not array.value.startswith("{"):
+        return (array,)
+    return tuple(array._replace(value=each.strip(' "')) for each in array.value.strip("{}").split(","))
+
+
+def _number_or_text(node: Node) -> str | None:
+    number = node.get("A_Const", {}).get("ival")
+    return str(number.get("ival", 0)) if number is not None else literal(node)
+
+
+def given(value: Expr) -> Expr | None:
+    """What a column is compared with, if no other column of a stored row decides it: a constant, now(), a CTE of bounds."""
+    if not value.items:
+        return value
+    column = value.direct
+    if column is None or column.merged:
+        return None
+    source = column.source
+    query = source.query if source.cte is None else source.cte.query
+    if query is None or source.relation is not None or not _single_row(query):
+        return None
+    index = next((index for index, each in enumerate(source.columns or ()) if each is column), len(query.outputs))
+    return query.outputs[index].expr if index < len(query.outputs) else None
+
+
+def _single_row(query: Query) -> bool:
+    """Has the query one row, or nothing but constants, so that to compare with it is to compare with a value?"""
+    if query.kind == "values":
+        return all(not output.expr.items for output in query.outputs)
+    level = query.level
+    return level is not None and (not level.sources or (level.has_aggregate and level.group is None))
+
+
+def collated(node: Node | None) -> bool:
+    """Does COLLATE or a cast that cuts (varchar(1), numeric(3, -1)) stand around the operand?"""
+    while node:
+        kind, body = next(iter(node.items()))
+        if kind == "CollateClause":
+            names = [part["String"]["sval"] for part in body.get("collname", ())]
+            if names[-1] not in ("C", "POSIX", "default", "ucs_basic", "pg_c_utf8") and names[:-1] != [PG]:
+                return True
+        elif kind != "TypeCast":
+            return False
+        elif body["typeName"].get("typmods") and not is_constant(body.get("arg", {})):
+            return True
+        node = body.get("arg")
+    return False
+
+
+def constant_array(value: Expr, node: Node) -> bool:
+    """``'{1,2}'`` or ``$1`` (cast or not), or ``ARRAY[1, 2]`` of constants."""
+    if value.constant and value.value is not None:
+        return True
+    inner = node
+    while "TypeCast" in inner:
+        inner = inner["TypeCast"].get("arg", {})
+    if "A_ArrayExpr" not in inner:
+        return False
+    elements = inner["A_ArrayExpr"].get("elements", [])
+    return bool(elements) and all(map(is_constant, elements))
+
+
+def rows(node: Node) -> list[Node]:
+    """The rows on the right of a row comparison or of IN; [] where something else stands there."""
+    rows = node["List"].get("items", []) if "List" in node else [node]
+    return rows if rows and all("RowExpr" in row for row in rows) else []
+
+
+def constant_cells(select: Node, index: int) -> bool:
+    """Is every cell of this column of a VALUES a constant?"""
+    rows = [row["List"].get("items", []) for row in select.get("SelectStmt", {}).get("valuesLists", ())]
+    return bool(rows) and all(index < len(row) and is_constant(row[index]) for row in rows)
+
+
+def is_constant(node: Node) -> bool:
+    """A literal or a parameter, cast or not."""
+    while "TypeCast" in node:
+        node = node["TypeCast"].get("arg", {})
+    return "A_Const" in node or "ParamRef" in node

@@ -1,0 +1,76 @@
+-- Conditions that restrict, as analysts write them.
+SELECT count(*) FROM web_events w WHERE id = 5
+SELECT count(*) FROM web_events w WHERE kind = 'view'
+SELECT count(*) FROM web_events w WHERE kind IN ('view', 'cart')
+SELECT count(*) FROM web_events w WHERE kind = ANY ('{view}')
+SELECT count(*) FROM web_events w WHERE kind LIKE 'vi%'
+SELECT count(*) FROM web_events w WHERE kind ILIKE '%cart%'
+SELECT count(*) FROM web_events w WHERE path ~ '^/shop/[0-9]+$'
+SELECT count(*) FROM web_events w WHERE path ~ '^/(shop|cart)'
+SELECT count(*) FROM web_events w WHERE path ~ '^/shop/[[:digit:]]+'
+SELECT count(*) FROM web_events w WHERE path ~ '\d{3,}'
+SELECT count(*) FROM web_events w WHERE path ~ '^/$'
+SELECT count(*) FROM web_events w WHERE path SIMILAR TO '/(shop|cart)/%'
+SELECT count(*) FROM web_events w WHERE starts_with(path, '/shop')
+SELECT count(*) FROM web_events w WHERE path ^@ '/shop'
+SELECT count(*) FROM web_events w WHERE occurred_at >= '2026-01-01'
+SELECT count(*) FROM web_events w WHERE occurred_at >= '2026-01-01' AND occurred_at < '2026-02-01'
+SELECT count(*) FROM web_events w WHERE occurred_at BETWEEN '2026-01-01' AND '2026-02-01'
+SELECT count(*) FROM web_events w WHERE occurred_at < '2026-02-01'
+SELECT count(*) FROM web_events w WHERE occurred_at >= now() - interval '7 days'
+SELECT count(*) FROM web_events w WHERE occurred_at > current_date - 30
+SELECT count(*) FROM web_events w WHERE occurred_at > current_date - interval '1 year'
+SELECT count(*) FROM web_events w WHERE occurred_at < now() - interval '90 days'
+SELECT count(*) FROM web_events w WHERE occurred_at >= date_trunc('month', now())
+SELECT count(*) FROM web_events w WHERE occurred_at::date = current_date
+SELECT count(*) FROM web_events w WHERE date_trunc('day', occurred_at) = '2026-01-05'
+SELECT count(*) FROM web_events w WHERE date_trunc('month', occurred_at) >= '2026-01-01'
+SELECT count(*) FROM web_events w WHERE extract(year from occurred_at) = 2026
+SELECT count(*) FROM web_events w WHERE extract(hour from occurred_at) BETWEEN 9 AND 17
+SELECT count(*) FROM web_events w WHERE to_char(occurred_at, 'YYYY-MM') = '2026-01'
+SELECT count(*) FROM web_events w WHERE customer_id IS NULL
+SELECT count(*) FROM web_events w WHERE customer_id = 3 OR customer_id = 4
+SELECT count(*) FROM web_events w WHERE occurred_at < '2026-01-05' OR occurred_at >= '2026-03-01'
+SELECT count(*) FROM web_events w WHERE payload @> '{"a": 1}'
+SELECT count(*) FROM web_events w WHERE payload ->> 'ref' = 'mail'
+SELECT count(*) FROM web_events w WHERE payload ? 'ref'
+SELECT count(*) FROM web_events w WHERE client_ip <<= '10.0.0.0/8'
+SELECT count(*) FROM web_events w WHERE client_ip = '10.0.0.1'
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers WHERE segment = 'business')
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers ORDER BY created_at DESC LIMIT 10)
+SELECT count(*) FROM web_events w WHERE EXISTS (SELECT 1 FROM customers c WHERE c.id = w.customer_id AND c.segment = 'business')
+SELECT count(*) FROM web_events w WHERE session_id = $1
+SELECT count(*) FROM web_events w WHERE occurred_at >= $1 AND occurred_at < $2
+SELECT count(*) FROM web_events w WHERE id > 500000
+SELECT count(*) FROM web_events w WHERE lower(kind) = 'view'
+SELECT count(*) FROM web_events w WHERE (kind, path) = ('view', '/')
+SELECT count(*) FROM web_events w WHERE (occurred_at, id) < ('2026-02-01', 500)
+SELECT count(*) FROM web_events w WHERE occurred_at > (SELECT max(ordered_at) - interval '1 day' FROM orders)
+SELECT count(*) FROM web_events w JOIN customers c ON c.id = w.customer_id WHERE c.segment = 'business'
+SELECT count(*) FROM customers c LEFT JOIN web_events w ON w.customer_id = c.id AND w.kind = 'view'
+SELECT count(*) FROM web_events w JOIN (SELECT * FROM customers ORDER BY id LIMIT 10) c ON c.id = w.customer_id
+SELECT * FROM (SELECT * FROM web_events) x WHERE kind = 'view'
+SELECT count(*) FROM web_events_2026_01 WHERE kind = 'view'
+WITH x AS (SELECT '2026-01-01'::timestamptz AS lo) SELECT count(*) FROM web_events w CROSS JOIN x WHERE w.occurred_at > x.lo
+SELECT kind, count(*) FROM web_events GROUP BY kind HAVING kind = 'view'
+SELECT count(*) FROM web_events w WHERE kind ~ '^v'
+SELECT count(*) FROM web_events w WHERE kind ~ '\d'
+SELECT count(*) FROM web_events w WHERE kind ~ '(view|cart)'
+SELECT count(*) FROM web_events w WHERE kind ~ '[vc]'
+SELECT count(*) FROM web_events w WHERE kind ~ 'x+'
+SELECT count(*) FROM web_events w WHERE kind LIKE '____'
+SELECT count(*) FROM web_events w WHERE kind LIKE 'a%' OR kind LIKE 'b%'
+SELECT count(*) FROM web_events w WHERE kind LIKE ANY (ARRAY['vi%', 'ca%'])
+SELECT count(*) FROM web_events w WHERE id < 5 OR id > 1000
+SELECT count(*) FROM web_events w WHERE kind < 'b' OR kind > 'y'
+SELECT count(*) FROM web_events w WHERE id = ANY ('{1,2}')
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers WHERE id = 1 UNION SELECT 7)
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers EXCEPT SELECT 1) AND kind = 'view'
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT c.id FROM customers c JOIN (SELECT id FROM customers ORDER BY created_at LIMIT 5) x ON x.id = c.id)
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT customer_id FROM orders WHERE customer_id IN (SELECT id FROM customers WHERE segment = 'business'))
+SELECT count(*) FROM web_events w WHERE left(kind, 2) = 'vi'
+SELECT count(*) FROM web_events w WHERE to_char(occurred_at, 'IYYY-"W"IW') = '2026-W03'
+SELECT count(*) FROM web_events w WHERE occurred_at <@ tstzrange('2026-01-01', '2026-02-01')
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT unnest(ARRAY[1, 2, 3]))
+SELECT count(*) FROM web_events w WHERE kind SIMILAR TO '(view|cart)%'
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers LIMIT $1)

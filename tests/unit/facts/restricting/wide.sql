@@ -1,0 +1,122 @@
+-- Conditions that restrict nothing: they take every row in, by what is written.
+SELECT count(*) FROM web_events w WHERE true
+SELECT count(*) FROM web_events w WHERE w.id = w.id
+SELECT count(*) FROM web_events w WHERE id > 0
+SELECT count(*) FROM web_events w WHERE id >= 1
+SELECT count(*) FROM web_events w WHERE id > -5
+SELECT count(*) FROM web_events w WHERE id IS NOT NULL
+SELECT count(*) FROM web_events w WHERE customer_id IS NULL OR customer_id IS NOT NULL
+SELECT count(*) FROM web_events w WHERE kind LIKE '%'
+SELECT count(*) FROM web_events w WHERE kind LIKE '%%'
+SELECT count(*) FROM web_events w WHERE kind LIKE '%_%'
+SELECT count(*) FROM web_events w WHERE kind ILIKE '%'
+SELECT count(*) FROM web_events w WHERE kind ~ ''
+SELECT count(*) FROM web_events w WHERE kind ~ '.*'
+SELECT count(*) FROM web_events w WHERE kind ~ '^'
+SELECT count(*) FROM web_events w WHERE kind ~ '.?'
+SELECT count(*) FROM web_events w WHERE kind ~ '(.*)'
+SELECT count(*) FROM web_events w WHERE kind ~ 'x*'
+SELECT count(*) FROM web_events w WHERE kind ~ 'a|'
+SELECT count(*) FROM web_events w WHERE kind ~ '^.*$'
+SELECT count(*) FROM web_events w WHERE kind ~ '.'
+SELECT count(*) FROM web_events w WHERE kind ~* '[^q]?'
+SELECT count(*) FROM web_events w WHERE kind SIMILAR TO '%'
+SELECT count(*) FROM web_events w WHERE kind >= ''
+SELECT count(*) FROM web_events w WHERE kind > ''
+SELECT count(*) FROM web_events w WHERE kind <> ''
+SELECT count(*) FROM web_events w WHERE kind NOT IN ('zzz')
+SELECT count(*) FROM web_events w WHERE id <> 5
+SELECT count(*) FROM web_events w WHERE NOT (id = 5)
+SELECT count(*) FROM web_events w WHERE id BETWEEN 0 AND 99999999
+SELECT count(*) FROM web_events w WHERE id BETWEEN -5 AND 99999999999
+SELECT count(*) FROM web_events w WHERE occurred_at > '1970-01-01'
+SELECT count(*) FROM web_events w WHERE occurred_at >= '1900-01-01' AND occurred_at < '2999-01-01'
+SELECT count(*) FROM web_events w WHERE occurred_at > '-infinity'
+SELECT count(*) FROM web_events w WHERE occurred_at BETWEEN '1900-01-01' AND '2500-01-01'
+SELECT count(*) FROM web_events w WHERE occurred_at < 'infinity'
+SELECT count(*) FROM web_events w WHERE occurred_at >= '0001-01-01'
+SELECT count(*) FROM web_events w WHERE occurred_at::date >= date '1950-01-01'
+SELECT count(*) FROM web_events w WHERE id < 5 OR id >= 5
+SELECT count(*) FROM web_events w WHERE id <= 100 OR id > 50
+SELECT count(*) FROM web_events w WHERE occurred_at < '2026-02-01' OR occurred_at >= '2026-02-01'
+SELECT count(*) FROM web_events w WHERE kind = 'view' OR true
+SELECT count(*) FROM web_events w WHERE kind = 'view' OR kind <> 'view'
+SELECT count(*) FROM web_events w WHERE kind = 'view' OR NOT kind = 'view'
+SELECT count(*) FROM web_events w WHERE payload @> '{}'
+SELECT count(*) FROM web_events w WHERE payload @> '{}'::jsonb
+SELECT count(*) FROM web_events w WHERE client_ip <<= '0.0.0.0/0'
+SELECT count(*) FROM web_events w WHERE client_ip << '0.0.0.0/0'
+SELECT count(*) FROM web_events w WHERE '0.0.0.0/0' >>= client_ip
+SELECT count(*) FROM web_events w WHERE id IN (SELECT id FROM web_events)
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers)
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers OFFSET 0)
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers LIMIT 1000000000)
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT generate_series(1, 1000000))
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers WHERE true OR id = 1)
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers WHERE id > 0)
+SELECT count(*) FROM web_events w WHERE EXISTS (SELECT 1)
+SELECT count(*) FROM web_events w WHERE EXISTS (SELECT 1 FROM customers c WHERE c.id = w.customer_id)
+SELECT count(*) FROM web_events w WHERE EXISTS (SELECT count(*) FROM customers c WHERE c.id = w.customer_id AND c.id = 1)
+SELECT count(*) FROM web_events w WHERE EXISTS (SELECT 1 FROM customers c WHERE c.id = 1)
+SELECT count(*) FROM web_events w WHERE EXISTS (SELECT 1 FROM customers c WHERE c.id = w.customer_id OFFSET 0)
+SELECT count(*) FROM web_events w WHERE w.id + 0 = w.id
+SELECT count(*) FROM web_events w WHERE w.id * 0 = 0
+SELECT count(*) FROM web_events w WHERE w.id - w.id = 0
+SELECT count(*) FROM web_events w WHERE left(kind, 0) = ''
+SELECT count(*) FROM web_events w WHERE substr(kind, 1, 0) = ''
+SELECT count(*) FROM web_events w WHERE kind || 'x' LIKE '%x'
+SELECT count(*) FROM web_events w WHERE 'x' || kind LIKE 'x%'
+SELECT count(*) FROM web_events w WHERE to_char(occurred_at, '') = ''
+SELECT count(*) FROM web_events w WHERE to_char(occurred_at, '"x"') = 'x'
+SELECT count(*) FROM web_events w WHERE date_part('millennium', occurred_at) = 3
+SELECT count(*) FROM web_events w WHERE date_trunc('millennium', occurred_at) = '2001-01-01'
+SELECT count(*) FROM web_events w WHERE extract(century from occurred_at) = 21
+SELECT count(*) FROM web_events w WHERE id::integer::boolean = true
+SELECT count(*) FROM web_events w WHERE (id = 1) IS NOT NULL
+SELECT count(*) FROM web_events w WHERE coalesce(id, 0) > 0
+SELECT count(*) FROM web_events w WHERE length(kind) > 0
+SELECT count(*) FROM web_events w WHERE CASE WHEN id = 1 THEN true ELSE true END
+SELECT count(*) FROM web_events w LEFT JOIN customers c ON c.id = w.customer_id AND w.id = 1
+SELECT count(*) FROM web_events w JOIN customers c ON true WHERE c.id = 1
+SELECT count(*) FROM web_events w JOIN customers c ON c.id = w.customer_id
+SELECT count(*) FROM web_events w JOIN (SELECT * FROM customers LIMIT 10000000) c ON c.id = w.customer_id
+SELECT count(*) FROM web_events w, web_events v WHERE w.id = 1
+SELECT count(*) FROM web_events w LIMIT 1
+SELECT count(*) FROM web_events GROUP BY kind HAVING count(*) > 1
+SELECT kind FROM web_events WHERE id = 1 UNION SELECT kind FROM web_events
+SELECT * FROM (SELECT * FROM web_events LIMIT 10) x WHERE kind = 'view'
+SELECT * FROM (SELECT 5 AS id, kind FROM web_events) x WHERE id = 5
+WITH x AS (SELECT * FROM web_events) SELECT (SELECT count(*) FROM x WHERE kind = 'view'), (SELECT count(*) FROM x)
+WITH x AS (SELECT id FROM web_events) SELECT count(*) FROM web_events w JOIN x ON x.id = w.id
+WITH x AS (SELECT 0 AS lo) SELECT count(*) FROM web_events w, x WHERE w.id > x.lo
+WITH x AS (SELECT '1900-01-01'::timestamptz AS lo) SELECT count(*) FROM web_events w CROSS JOIN x WHERE w.occurred_at > x.lo
+SELECT count(*) FROM web_events w WHERE kind ~ '\S'
+SELECT count(*) FROM web_events w WHERE kind ~ '(?:.*)'
+SELECT count(*) FROM web_events w WHERE kind ~ '(?i).*'
+SELECT count(*) FROM web_events w WHERE kind ~ '(x|y)?'
+SELECT count(*) FROM web_events w WHERE kind ~ 'x{0,3}'
+SELECT count(*) FROM web_events w WHERE kind ~ '^(.|x)*$'
+SELECT count(*) FROM web_events w WHERE kind LIKE ANY (ARRAY['%'])
+SELECT count(*) FROM web_events w WHERE kind LIKE ANY ('{view,%}')
+SELECT count(*) FROM web_events w WHERE id > ANY ('{0}')
+SELECT count(*) FROM web_events w WHERE id >= ANY (ARRAY[0, 1])
+SELECT count(*) FROM web_events w WHERE '{}' <@ payload
+SELECT count(*) FROM web_events w WHERE kind ^@ ''
+SELECT count(*) FROM web_events w WHERE starts_with(kind, '')
+SELECT count(*) FROM web_events w WHERE regexp_like(kind, '.*')
+SELECT count(*) FROM web_events w WHERE kind <= 'zzzz'
+SELECT count(*) FROM web_events w WHERE kind > ' '
+SELECT count(*) FROM web_events w WHERE id < 5 OR id = 5 OR id > 5
+SELECT count(*) FROM web_events w WHERE kind <= 'm' OR kind > 'c'
+SELECT count(*) FROM web_events w WHERE occurred_at < now() OR occurred_at >= now()
+SELECT count(*) FROM web_events w WHERE (id < 5) IS TRUE OR id > 4
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers UNION SELECT 1)
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers WHERE id < 9 OR id > 3)
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT c.id FROM customers c WHERE c.id = w.customer_id LIMIT 1)
+SELECT count(*) FROM web_events w WHERE EXISTS (SELECT 1 FROM customers c WHERE c.id = w.customer_id LIMIT 1)
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT c.id FROM customers c LEFT JOIN orders o ON o.id = 1)
+SELECT count(*) FROM web_events w WHERE right(kind, -100) = ''
+SELECT count(*) FROM web_events w WHERE to_char(occurred_at, '"a""b"') = 'ab'
+SELECT count(*) FROM web_events w WHERE payload ?& '{}'
+SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers LIMIT 1e9)
+SELECT count(*) FROM web_events w WHERE kind SIMILAR TO '%_%'
