@@ -1,0 +1,1 @@
+"""The tools of pack authors: keys, signatures, bundles, generated pages, scaffolds, and the formatter."""
