@@ -1,0 +1,1 @@
+"""Tests of policies and rules, for their authors. In: policies, rules, a guard. Out: outcomes, coverage, assertions."""

@@ -1,0 +1,252 @@
+"""Which clauses of a policy its tests exercise. In: a policy and the outcome of its tests. Out: each clause, covered or not.
+
+A clause is covered when it makes a difference to a test that passed: when it stands alone in its section, or when it is
+taken away from the others. A clause that refuses must bring a finding to a statement that is expected to be denied; a
+clause that permits must spare a finding to one that is expected to be allowed. So of two patterns that both match both
+are covered, and a pattern that only looks right is not.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from pg_guard.policy.document import Document, KeyPath, format_path
+from pg_guard.policy.model import Policy
+from pg_guard.testing.model import Clause
+from pg_guard.testing.places import read_effective
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard.catalog.model import Catalog
+    from pg_guard.decision import Finding
+    from pg_guard.guard import Guard
+    from pg_guard.testing.model import Result
+
+__all__ = ["find_clauses"]
+
+_TEXT_LIMIT: Final = 60
+# These refuse by a rule of their own before anything else is looked at, so the finding alone tells.
+_BY_RULE: Final[dict[KeyPath, str]] = {
+    ("statements", "allow"): "statement/not-allowed",
+    ("limits", "sql_bytes"): "limits/sql-bytes",
+    ("limits", "tokens"): "limits/tokens",
+    ("limits", "depth"): "limits/depth",
+    ("limits", "in_list"): "limits/in-list",
+}
+_LISTS: Final[tuple[tuple[str, Literal["refuses", "permits"]], ...]] = (("deny", "refuses"), ("allow", "permits"))
+_AMOUNTS: Final = ("generated_rows", "generated_bytes", "product_rows")
+_MOST: Final = 2**31 - 1
+"""More than any statement asks for that is not refused anyway: the limit is as good as gone."""
+
+_NO_COLUMN: Final = "no column has this name"
+
+_Data = dict[str, Any]
+
+
+class _Variant:
+    """A policy with more or fewer clauses, and what it says of statements."""
+
+    def __init__(self, data: _Data) -> None:
+        self.data = data
+        self._guard: Guard | None = None
+        self._findings: dict[str, frozenset[Finding]] = {}
+
+    def check(self, sql: str, catalog: Catalog | None) -> frozenset[Finding]:
+        if sql not in self._findings:
+            if self._guard is None:
+                from pg_guard.guard import Guard
+
+                self._guard = Guard(Policy.model_validate(self.data), catalog)
+            self._findings[sql] = frozenset(self._guard.check(sql).findings)
+        return self._findings[sql]
+
+    def but(self, section: str, value: Any) -> _Variant:
+        return _Variant(self.data | {section: value})
+
+    def set(self, section: str, key: str, value: Any) -> _Variant:
+        return self.but(section, self.data[section] | {key: value})
+
+
+class _Probe(NamedTuple):
+    """A clause, and policies that tell what it does.
+
+    Attributes:
+        path: Where it stands.
+        effect: Whether it refuses or permits.
+        none: The policy without any clause of its list.
+        alone: The policy with this clause only.
+        without: The policy with all the others.
+    """
+
+    path: KeyPath
+    effect: Literal["refuses", "permits"]
+    none: _Variant
+    alone: _Variant
+    without: _Variant
+
+
+def find_clauses(file: str, policy: Policy, catalog: Catalog | None, results: tuple[Result, ...]) -> tuple[Clause, ...]:
+    """Every clause that the file itself states; those of a policy that it extends belong to that one's tests.
+
+    Limits of the run (``rows``, ``result_bytes``, ``statement_timeout``, ``cost``) refuse no statement before it runs,
+    so no test can exercise them and they are not counted.
+
+    Args:
+        file: The policy file.
+        policy: The policy that was made of it.
+        catalog: The catalog under which the tests ran.
+        results: The outcome of its tests.
+    """
+    document = read_effective(file)
+    passed = tuple(result for result in results if result.passed)
+    judge = _Judge(catalog, passed)
+    missing: dict[KeyPath, str] = {}
+    for path, rule in _BY_RULE.items():
+        hit = any(finding.rule == rule for result in passed for finding in result.findings)
+        missing[path] = "" if hit else "no test is refused by it"
+    # Rules of packs neither refuse nor permit for a pattern, and only take time here.
+    plain = _Variant(policy.to_dict() | {"packs": [], "rules": {}, "exceptions": [], "tests": []})
+    missing |= {probe.path: judge.missing(plain, probe) for probe in _probes(plain)}
+    whole = _Variant(policy.to_dict())
+    missing |= {path: judge.missing_difference(whole, without) for path, without in _overrides(whole)}
+    clauses = (_clause(document, path, why) for path, why in missing.items() if _states(document, path))
+    return tuple(sorted(clauses, key=lambda clause: (clause.line, clause.column, clause.path)))
+
+
+class _Judge:
+    """Compares what policies say of the statements of tests that passed."""
+
+    def __init__(self, catalog: Catalog | None, passed: tuple[Result, ...]) -> None:
+        self._catalog = catalog
+        self._refused = tuple(result.case.sql for result in passed if result.case.expect == "deny")
+        self._allowed = tuple(result.case.sql for result in passed if result.case.expect != "deny")
+
+    def missing(self, whole: _Variant, probe: _Probe) -> str:
+        """What the tests do not show of a clause, or an empty string."""
+        if probe.effect == "refuses":
+            hit = any(
+                self._brings(probe.alone, probe.none, sql) or self._brings(whole, probe.without, sql)
+                for sql in self._refused
+            )
+            return "" if hit else "no test is refused by it"
+        hit = any(
+            self._brings(probe.none, probe.alone, sql) or self._brings(probe.without, whole, sql)
+            for sql in self._allowed
+        )
+        return "" if hit else "no allowed test needs it"
+
+    def missing_difference(self, whole: _Variant, without: _Variant) -> str:
+        """The same for what does neither: the findings of some statement must change when it is taken away."""
+        every = (*self._refused, *self._allowed)
+        hit = any(self._brings(whole, without, sql) or self._brings(without, whole, sql) for sql in every)
+        return "" if hit else "no test shows a difference"
+
+    def _brings(self, more: _Variant, less: _Variant, sql: str) -> bool:
+        """Has the statement a finding under the first policy that it has not under the second?"""
+        return bool(more.check(sql, self._catalog) - less.check(sql, self._catalog))
+
+
+def _probes(whole: _Variant) -> Iterator[_Probe]:
+    for section in ("tables", "functions"):
+        for key, effect in _LISTS:
+            entries = whole.data[section][key]
+            none = whole.set(section, key, [])
+            for index, entry in enumerate(entries):
+                alone = whole.set(section, key, [entry])
+                yield _Probe((section, key, index), effect, none, alone, whole.set(section, key, _rest(entries, index)))
+    yield from _modes(whole)
+    yield from _columns(whole)
+    yield from _where(whole)
+    for key in _AMOUNTS:
+        yield _switch(whole, ("limits", key), _MOST)
+
+
+def _rest(entries: list[Any], index: int) -> list[Any]:
+    return entries[:index] + entries[index + 1 :]
+
+
+def _switch(whole: _Variant, path: tuple[str, str], off: Any) -> _Probe:
+    """A setting that stands for itself: on as it is, or off."""
+    without = whole.set(*path, off)
+    return _Probe(path, "refuses", without, whole, without)
+
+
+def _modes(whole: _Variant) -> Iterator[_Probe]:
+    if whole.data["tables"]["default"] == "deny":
+        yield _switch(whole, ("tables", "default"), "allow")
+    if whole.data["functions"]["mode"] == "allowlist":
+        yield _switch(whole, ("functions", "mode"), "denylist")
+    for key in ("max_tables", "cartesian"):
+        if whole.data["joins"][key] not in (None, "allow"):
+            yield _switch(whole, ("joins", key), None)
+
+
+def _columns(whole: _Variant) -> Iterator[_Probe]:
+    # Without a catalog any pattern for a relation refuses a star over it. So a clause is not taken away but replaced by
+    # a name that no column has: only what the pattern itself matches can then make a difference.
+    deny = whole.data["columns"]["deny"]
+    for table, patterns in deny.items():
+        none = whole.set("columns", "deny", {table: [_NO_COLUMN]})
+        for index, pattern in enumerate(patterns):
+            others = {table: [*patterns[:index], _NO_COLUMN, *patterns[index + 1 :]]}
+            alone = whole.set("columns", "deny", {table: [pattern]})
+            yield _Probe(
+                ("columns", "deny", table, index), "refuses", none, alone, whole.set("columns", "deny", deny | others)
+            )
+
+
+def _where(whole: _Variant) -> Iterator[_Probe]:
+    entries = whole.data["where"]
+    none = whole.but("where", [])
+    for index, entry in enumerate(entries):
+        for place, table in enumerate(entry["table"]):
+            others = _rest(entry["table"], place)
+            kept = [*entries[:index], *([entry | {"table": others}] if others else []), *entries[index + 1 :]]
+            alone = whole.but("where", [entry | {"table": [table]}])
+            yield _Probe(("where", index, "table", place), "refuses", none, alone, whole.but("where", kept))
+
+
+def _overrides(whole: _Variant) -> Iterator[tuple[KeyPath, _Variant]]:
+    rules, exceptions = whole.data["rules"], whole.data["exceptions"]
+    for rule in rules:
+        yield ("rules", rule), whole.but("rules", {name: entry for name, entry in rules.items() if name != rule})
+    for index in range(len(exceptions)):
+        yield ("exceptions", index), whole.but("exceptions", _rest(exceptions, index))
+
+
+def _states(document: Document | None, path: KeyPath) -> bool:
+    """Does the file state it, rather than a default, a base or the environment?"""
+    if document is None:
+        return False
+    value: Any = document.data
+    for step in path:
+        if isinstance(value, str) and step == 0:
+            return True  # a single string stands for a list of one
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return document.place(path)[0].file == document.file
+
+
+def _clause(document: Document | None, path: KeyPath, missing: str) -> Clause:
+    assert document is not None  # what states nothing was left out
+    value: Any = document.data
+    for step in path:
+        value = value if isinstance(value, str) else value[step]
+    # A setting's key says what it is; an entry of a list is its value.
+    place = document.place(path, key=isinstance(path[-1], str))[0]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"
+    return Clause(format_path(_own_path(document, path)), text, missing, place.file, place.line, place.column)
+
+
+def _own_path(document: Document, path: KeyPath) -> KeyPath:
+    """The path in the file that states it: entries of a base stand before its own in a merged list."""
+    for length in range(len(path), 0, -1):
+        if (origin := document.origins.get(path[:length])) is not None:
+            source, start = origin
+            return _own_path(source, (*start, *path[length:]))
+    return path

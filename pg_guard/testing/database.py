@@ -1,0 +1,116 @@
+"""Do statements that are said to work really run? In: a database and statements. Out: PostgreSQL's error for each, or none.
+
+Each statement runs in a transaction of its own that is rolled back, and under a time-out: one that is ended by it has run.
+What a transaction does not undo stays (a signal to a process, a file, a sequence), so the database must be one that may
+be thrown away.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pg_guard.errors import DatabaseError
+from pg_guard.testing.model import Ran
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import asyncpg
+
+__all__ = ["run_statements"]
+
+SECONDS_TO_CONNECT: Final = 30.0
+SECONDS_PER_STATEMENT: Final = 2.0
+_ROWS: Final = 1000
+
+
+async def run_statements(dsn: str, statements: Iterable[str], *, read_only: bool) -> tuple[Ran, ...]:
+    """Run statements one after the other.
+
+    Args:
+        dsn: The database's URI.
+        statements: The statements, one in each text.
+        read_only: Run them in read-only transactions.
+
+    Returns:
+        One outcome for each statement, in their order.
+
+    Raises:
+        DatabaseError: The database cannot be reached.
+    """
+    return tuple([await _run(dsn, statement, read_only=read_only) for statement in statements])
+
+
+async def _connect(dsn: str) -> asyncpg.Connection:
+    import asyncpg
+
+    settings = {"application_name": "pg-guard test", "lock_timeout": "1s"}
+    try:
+        return await asyncpg.connect(dsn, timeout=SECONDS_TO_CONNECT, server_settings=settings)
+    except (TimeoutError, OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseError(
+            f"cannot connect to the database that runs the statements: {str(error) or type(error).__name__}",
+            hint="check the URI of --dsn and that the server is up",
+        ) from None
+
+
+async def _run(dsn: str, statement: str, *, read_only: bool) -> Ran:
+    """In a session of its own: settings, locks and prepared statements of one cannot help another."""
+    import asyncpg
+
+    connection = await _connect(dsn)
+    try:
+        await _run_inside(connection, statement, read_only=read_only)
+    except (asyncpg.QueryCanceledError, asyncpg.AdminShutdownError):
+        return Ran()  # it was running when its time was over, or it ended its own session
+    except asyncpg.ActiveSQLTransactionError:
+        # It cannot run inside of a transaction, so it stands alone where the database may be thrown away.
+        return Ran("it cannot run in a transaction") if read_only else await _run_alone(dsn, statement)
+    except asyncpg.PostgresError as error:
+        return _refused(error)
+    except (TimeoutError, asyncpg.InterfaceError, OSError, ValueError, NotImplementedError) as error:
+        return Ran(str(error) or type(error).__name__)
+    finally:
+        connection.terminate()  # which also rolls back
+    return Ran()
+
+
+def _refused(error: asyncpg.PostgresError) -> Ran:
+    return Ran(f"{error.sqlstate}: {error.args[0] if error.args else type(error).__name__}")
+
+
+async def _run_inside(connection: asyncpg.Connection, statement: str, *, read_only: bool) -> None:
+    milliseconds = int(SECONDS_PER_STATEMENT * 1000)
+    mode = "READ ONLY" if read_only else "READ WRITE"
+    await connection.execute(f"BEGIN {mode}; SET LOCAL statement_timeout = {milliseconds}")
+    await _execute(connection, statement)
+    await connection.execute("ROLLBACK")
+
+
+async def _execute(connection: asyncpg.Connection, statement: str) -> None:
+    """By the extended protocol, so that a text with two statements is an error; parameters are null."""
+    prepared = await connection.prepare(statement)
+    arguments = [None] * len(prepared.get_parameters())
+    if prepared.get_attributes():
+        # A portal hands out rows in portions: a series without end fills no memory.
+        cursor = await prepared.cursor(*arguments)
+        for _ in range(_ROWS // 100):
+            if len(await cursor.fetch(100)) < 100:
+                break
+    else:
+        await prepared.fetch(*arguments)
+
+
+async def _run_alone(dsn: str, statement: str) -> Ran:
+    import asyncpg
+
+    connection = await _connect(dsn)
+    try:
+        await connection.execute(statement, timeout=SECONDS_PER_STATEMENT)
+    except TimeoutError:
+        return Ran()
+    except asyncpg.PostgresError as error:
+        return _refused(error)
+    finally:
+        connection.terminate()
+    return Ran()

@@ -1,0 +1,95 @@
+"""The tests that a policy holds. In: a policy file. Out: a `Suite` with each test's outcome and, if asked for, coverage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pg_guard.errors import PolicyError, UsageError
+from pg_guard.testing.clauses import find_clauses
+from pg_guard.testing.model import Case, Result, Suite
+from pg_guard.testing.places import read_places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pg_guard.catalog.model import Catalog
+    from pg_guard.decision import Decision
+    from pg_guard.policy.model import Policy, PolicyTest
+
+__all__ = ["judge", "run_policy"]
+
+
+def run_policy(
+    path: str,
+    catalog: Catalog | None = None,
+    *,
+    selected: Callable[[Case], bool] = lambda _: True,
+    coverage: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> Suite:
+    """Load a policy and run its tests.
+
+    Args:
+        path: The policy file.
+        catalog: Where names are resolved; None takes them as written.
+        selected: Which tests are run.
+        coverage: Find out which clauses the tests exercise.
+        environ: The environment to take the overlay from; the process's own when left out.
+
+    Returns:
+        The suite; what keeps the policy from being used is in it, and nothing is raised.
+    """
+    from pg_guard.guard import Guard
+    from pg_guard.policy.load import load_policy
+
+    try:
+        loaded = load_policy(
+            path, environ=environ, catalog_names=catalog.relation_index.keys() if catalog is not None else None
+        )
+        guard = Guard(loaded.policy, catalog)
+    except UsageError as error:
+        return Suite(path, "policy", error=error)
+    except PolicyError as error:
+        return Suite(path, "policy", problems=error.problems)
+    policy = loaded.policy
+    subject = f"{policy.metadata.name} {policy.metadata.version}"
+    cases = tuple(case for case in _cases(path, policy) if selected(case))
+    results = tuple(judge(case, guard.check(case.sql)) for case in cases)
+    clauses = find_clauses(path, policy, catalog, results) if coverage else ()
+    return Suite(path, "policy", subject, results, clauses, loaded.problems, sources=loaded.sources)
+
+
+def judge(case: Case | PolicyTest, decision: Decision) -> Result:
+    """Compare a decision with what a test expects; under ``mode: monitor`` what would be denied counts as denied."""
+    if not isinstance(case, Case):
+        case = Case("", case.name, case.sql, case.expect, case.rules)
+    decided = "deny" if decision.would_deny else decision.effect
+    found = {finding.rule for finding in decision.findings}
+    missing = [rule for rule in case.rules if rule not in found]
+    failure = ""
+    if decided != case.expect:
+        failure = f"expected {case.expect}, got {decided}"
+    elif missing:
+        others = f"; it has {', '.join(sorted(found))}" if found else ""
+        failure = f"expected {case.expect} with a finding of {', '.join(missing)}{others}"
+    return Result(case, decided, decision.findings, failure)
+
+
+def _cases(path: str, policy: Policy) -> tuple[Case, ...]:
+    document = read_places(path)
+    lines = [document.place(("tests", index))[0].line for index in range(len(policy.tests))] if document else []
+    # The environment can replace the tests of the file; such ones have no line.
+    stated = document.data.get("tests") if document else None
+    known = isinstance(stated, list) and len(stated) == len(policy.tests)
+    return tuple(
+        Case(
+            policy.metadata.name,
+            test.name,
+            test.sql,
+            test.expect,
+            test.rules,
+            file=path,
+            line=lines[index] if known else 0,
+        )
+        for index, test in enumerate(policy.tests)
+    )
