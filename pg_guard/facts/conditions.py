@@ -39,7 +39,6 @@ _KINDS = frozenset(
         "AEXPR_ILIKE", "AEXPR_SIMILAR",
     }
 )  # fmt: skip
-_EQUALS = [{"String": {"sval": "="}}]
 _FLIPPED = {
     "<": ">", ">": "<", "<=": ">=", ">=": "<=", "@>": "<@", "<@": "@>", "<<": ">>", ">>": "<<", "<<=": ">>=", ">>=": "<<=",
 }  # fmt: skip
@@ -267,7 +266,7 @@ def _read_sublink(reader: Reader, body: Node, node: Node, scope: Scope, use: Use
 
     kind = body.get("subLinkType", "EXISTS_SUBLINK")
     # IN is written without an operator; `= ANY` is the same, unless the operator is somebody else's.
-    equals = body.get("operName") or _EQUALS
+    equals = body.get("operName") or operators.EQUALS
     if kind not in ("ANY_SUBLINK", "EXISTS_SUBLINK") or operators.operator_name(equals)[1] != "=":
         expressions.read(reader, node, scope, use)
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pg_guard.catalog.model import Name
 from pg_guard.facts import expressions, implicit
@@ -26,6 +26,8 @@ __all__ = [
     "use_operator",
 ]
 
+# The operator that USING and NATURAL mean, as a node names it.
+EQUALS: Final[list[Node]] = [{"String": {"sval": "="}}]
 _FOLLOWING_OPERATORS = frozenset({"->", "->>", "#>", "#>>", "+", "-"})
 _COMPARISONS = frozenset(
     {

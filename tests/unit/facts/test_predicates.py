@@ -31,7 +31,7 @@ where:
   - {table: [orders, payments, customers], columns: [tenant_id]}
 """
 
-# Views over the guarded tables, and an operator whose name is all that it shares with equality.
+# Views over the guarded tables, and operators whose name is all that they share with equality.
 SETUP = """
 CREATE VIEW public.tenant_orders AS SELECT id, tenant_id, total FROM public.orders;
 CREATE VIEW public.own_orders AS SELECT id, total FROM public.orders WHERE tenant_id = 1;
@@ -39,11 +39,13 @@ CREATE VIEW public.latest_orders AS SELECT id, tenant_id FROM public.orders ORDE
 CREATE VIEW public.tenant_sums AS SELECT tenant_id, count(*) AS n, sum(total) AS s FROM public.orders GROUP BY tenant_id;
 CREATE FUNCTION public.always(integer, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
 CREATE OPERATOR public.= (LEFTARG = integer, RIGHTARG = text, FUNCTION = public.always);
+CREATE FUNCTION public.always(integer, oid) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+CREATE OPERATOR public.= (LEFTARG = integer, RIGHTARG = oid, FUNCTION = public.always);
 """
 TEARDOWN = """
 DROP VIEW public.tenant_orders, public.own_orders, public.latest_orders, public.tenant_sums;
-DROP OPERATOR public.= (integer, text);
-DROP FUNCTION public.always(integer, text);
+DROP OPERATOR public.= (integer, text), public.= (integer, oid);
+DROP FUNCTION public.always(integer, text), public.always(integer, oid);
 """
 
 # Fewer rows make joins cheap; foreign keys are off so that rows of other tenants can be anything.

@@ -330,3 +330,6 @@ SELECT sum(total) FROM orders o WHERE EXISTS (SELECT 1 FROM regions r LEFT JOIN 
 SELECT * FROM (SELECT tenant_id, sum(total) OVER v FROM orders WINDOW w AS (), v AS (w ORDER BY id)) q WHERE tenant_id = 1
 SELECT * FROM (SELECT tenant_id, (SELECT sum(x) OVER w FROM (VALUES (1)) v(x) WINDOW w AS (PARTITION BY x)), rank() OVER w FROM orders WINDOW w AS (ORDER BY total)) q WHERE tenant_id = 1
 SELECT id FROM (SELECT o.id, p.tenant_id FROM orders o LEFT JOIN payments p ON p.tenant_id = o.tenant_id AND o.tenant_id = 1 AND p.order_id = o.id) q WHERE q.tenant_id IS NULL
+SELECT count(*) FROM orders JOIN (VALUES (1::oid)) AS v (tenant_id) USING (tenant_id)
+SELECT count(*) FROM orders NATURAL JOIN (VALUES (1::oid)) AS v (tenant_id)
+SELECT count(*) FROM orders o JOIN (SELECT 1::oid AS tenant_id) AS v USING (tenant_id)
