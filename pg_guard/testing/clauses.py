@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from pg_guard.guard import Guard
 from pg_guard.policy.document import Document, KeyPath, format_path
 from pg_guard.policy.model import Policy
 from pg_guard.testing.model import Clause
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from pg_guard.catalog.model import Catalog
     from pg_guard.decision import Finding
-    from pg_guard.guard import Guard
     from pg_guard.testing.model import Result
 
 __all__ = ["find_clauses"]
@@ -56,8 +56,6 @@ class _Variant:
     def check(self, sql: str, catalog: Catalog | None) -> frozenset[Finding]:
         if sql not in self._findings:
             if self._guard is None:
-                from pg_guard.guard import Guard
-
                 self._guard = Guard(Policy.model_validate(self.data), catalog)
             self._findings[sql] = frozenset(self._guard.check(sql).findings)
         return self._findings[sql]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pg_guard.errors import PolicyError, UsageError
+from pg_guard.guard import Guard
+from pg_guard.policy.load import load_policy
 from pg_guard.testing.clauses import find_clauses
 from pg_guard.testing.model import Case, Result, Suite
 from pg_guard.testing.places import read_places
@@ -14,9 +17,43 @@ if TYPE_CHECKING:
 
     from pg_guard.catalog.model import Catalog
     from pg_guard.decision import Decision
-    from pg_guard.policy.model import Policy, PolicyTest
+    from pg_guard.policy.load import LoadedPolicy
+    from pg_guard.policy.model import Policy
 
-__all__ = ["judge", "run_policy"]
+__all__ = ["PolicyTests", "judge", "load_policy_tests", "run_policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTests:
+    """A policy that can be used, with its tests.
+
+    Attributes:
+        loaded: The policy, its warnings and its sources.
+        guard: The guard with it.
+        cases: Its tests, in the order of the file.
+    """
+
+    loaded: LoadedPolicy
+    guard: Guard
+    cases: tuple[Case, ...]
+
+    def run(self, case: Case) -> Result:
+        """Decide one of the statements and compare."""
+        return judge(case, self.guard.check(case.sql))
+
+
+def load_policy_tests(
+    path: str, catalog: Catalog | None = None, *, environ: Mapping[str, str] | None = None
+) -> PolicyTests:
+    """Load a policy with its tests; arguments as for `run_policy`.
+
+    Raises:
+        UsageError: The file cannot be read.
+        PolicyError: It is not a valid policy; all problems are in it.
+    """
+    names = catalog.relation_index.keys() if catalog is not None else None
+    loaded = load_policy(path, environ=environ, catalog_names=names)
+    return PolicyTests(loaded, Guard(loaded.policy, catalog), _cases(path, loaded.policy))
 
 
 def run_policy(
@@ -39,30 +76,21 @@ def run_policy(
     Returns:
         The suite; what keeps the policy from being used is in it, and nothing is raised.
     """
-    from pg_guard.guard import Guard
-    from pg_guard.policy.load import load_policy
-
     try:
-        loaded = load_policy(
-            path, environ=environ, catalog_names=catalog.relation_index.keys() if catalog is not None else None
-        )
-        guard = Guard(loaded.policy, catalog)
+        tests = load_policy_tests(path, catalog, environ=environ)
     except UsageError as error:
         return Suite(path, "policy", error=error)
     except PolicyError as error:
         return Suite(path, "policy", problems=error.problems)
-    policy = loaded.policy
+    policy = tests.loaded.policy
     subject = f"{policy.metadata.name} {policy.metadata.version}"
-    cases = tuple(case for case in _cases(path, policy) if selected(case))
-    results = tuple(judge(case, guard.check(case.sql)) for case in cases)
+    results = tuple(tests.run(case) for case in tests.cases if selected(case))
     clauses = find_clauses(path, policy, catalog, results) if coverage else ()
-    return Suite(path, "policy", subject, results, clauses, loaded.problems, sources=loaded.sources)
+    return Suite(path, "policy", subject, results, clauses, tests.loaded.problems, sources=tests.loaded.sources)
 
 
-def judge(case: Case | PolicyTest, decision: Decision) -> Result:
+def judge(case: Case, decision: Decision) -> Result:
     """Compare a decision with what a test expects; under ``mode: monitor`` what would be denied counts as denied."""
-    if not isinstance(case, Case):
-        case = Case("", case.name, case.sql, case.expect, case.rules)
     decided = "deny" if decision.would_deny else decision.effect
     found = {finding.rule for finding in decision.findings}
     missing = [rule for rule in case.rules if rule not in found]

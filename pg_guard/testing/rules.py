@@ -6,23 +6,65 @@ does not, whatever else would refuse the statement. A statement that cannot be r
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pg_guard.errors import PolicyError, UsageError
+from pg_guard.guard import Guard
 from pg_guard.policy.document import MAX_BYTES
+from pg_guard.policy.packs import Pack
+from pg_guard.policy.rules import RuleFile, parse_rule
 from pg_guard.testing.model import Case, Clause, Result, Suite
 from pg_guard.testing.places import read_places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pg_guard.catalog.model import Catalog
     from pg_guard.decision import Decision
-    from pg_guard.guard import Guard
-    from pg_guard.policy.rules import RuleFile
 
-__all__ = ["cover_rule", "judge_rule", "run_rule"]
+__all__ = ["RuleTests", "cover_rule", "judge_rule", "load_rule_tests", "run_rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTests:
+    """A rule that can be used, with its tests.
+
+    Attributes:
+        rule: The rule.
+        guards: By the word in a test, ``demo`` or ``none``, a guard with this rule alone.
+        cases: Its tests, in the order of the file.
+    """
+
+    rule: RuleFile
+    guards: Mapping[str, Guard]
+    cases: tuple[Case, ...]
+
+    def run(self, case: Case) -> Result:
+        """Decide one of the statements and compare."""
+        return judge_rule(case, self.rule.effect, self.guards[case.catalog].check(case.sql))
+
+
+def load_rule_tests(path: str, catalog: Callable[[str], Catalog | None]) -> RuleTests:
+    """Load a rule with its tests; arguments as for `run_rule`.
+
+    Raises:
+        UsageError: The file cannot be read.
+        PolicyError: It is not a valid rule; all problems are in it.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise UsageError(f"cannot read the rule {path}: {reason}", hint="give the path of a rule file") from None
+    rule = parse_rule(raw, path)
+    cases = _cases(path, rule)
+    # A pack of this rule alone: the others of its pack have no say in its tests.
+    pack = (Pack(rule.pack, "0", rule.title, "", Path(path).parent, (rule,), {}),)
+    words = dict.fromkeys(case.catalog for case in cases)
+    return RuleTests(rule, {word: Guard.from_packs(pack, catalog(word)) for word in words}, cases)
 
 
 def run_rule(
@@ -43,19 +85,14 @@ def run_rule(
     Returns:
         The suite; what keeps the rule from being used is in it, and nothing is raised.
     """
-    from pg_guard.policy.rules import parse_rule
-
     try:
-        with Path(path).open("rb") as stream:
-            rule = parse_rule(stream.read(MAX_BYTES + 1), path)
-        cases = tuple(case for case in _cases(path, rule) if selected(case))
-        guards = {name: _guard(rule, catalog(name)) for name in dict.fromkeys(case.catalog for case in cases)}
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        return Suite(path, "rule", error=UsageError(f"cannot read {path}: {reason}"))
+        tests = load_rule_tests(path, catalog)
+    except UsageError as error:
+        return Suite(path, "rule", error=error)
     except PolicyError as error:
         return Suite(path, "rule", problems=error.problems)
-    results = tuple(judge_rule(case, rule.effect, guards[case.catalog].check(case.sql)) for case in cases)
+    rule = tests.rule
+    results = tuple(tests.run(case) for case in tests.cases if selected(case))
     clauses = (cover_rule(rule.id, rule.title, path, results),) if coverage else ()
     return Suite(path, "rule", rule.id, results, clauses, sources=(path,))
 
@@ -95,13 +132,6 @@ def cover_rule(rule: str, title: str, file: str, results: tuple[Result, ...]) ->
     if not any(result.case.expect == "allow" for result in passed):
         missing.append("no passing test in which it does not fire")
     return Clause(rule, title, "; ".join(missing), file, 1, 1)
-
-
-def _guard(rule: RuleFile, catalog: Catalog | None) -> Guard:
-    from pg_guard.guard import Guard
-    from pg_guard.policy.packs import pack_of
-
-    return Guard.from_packs((pack_of(rule),), catalog)
 
 
 def _cases(path: str, rule: RuleFile) -> tuple[Case, ...]:

@@ -10,7 +10,6 @@ from pg_guard.errors import UsageError
 from pg_guard.policy.shipped import shipped_dir
 from pg_guard.testing.model import Report
 from pg_guard.testing.policies import run_policy
-from pg_guard.testing.rules import run_rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from pg_guard.testing.discover import Target
     from pg_guard.testing.model import Case, Suite
 
-__all__ = ["DEMO_CATALOG", "Settings", "demo_catalog", "run_targets", "with_database"]
+__all__ = ["DEMO_CATALOG", "Settings", "catalog_for_tests", "demo_catalog", "run_targets", "with_database"]
 
 DEMO_CATALOG: Final = ("catalogs", "demo.json")
 """Below the shipped rules: the names of the sample database, for tests that say ``catalog: demo``."""
@@ -70,10 +69,13 @@ def run_targets(targets: Iterable[Target], settings: Settings = Settings()) -> R
 def _run(target: Target, settings: Settings) -> Suite:
     if target.kind == "policy":
         return run_policy(target.path, settings.catalog, selected=settings.selects, coverage=settings.coverage)
-    return run_rule(target.path, _catalog, selected=settings.selects, coverage=settings.coverage)
+    from pg_guard.testing.rules import run_rule
+
+    return run_rule(target.path, catalog_for_tests, selected=settings.selects, coverage=settings.coverage)
 
 
-def _catalog(word: str) -> Catalog | None:
+def catalog_for_tests(word: str) -> Catalog | None:
+    """The catalog that a rule's test names: ``demo`` or ``none``; raises as `demo_catalog`."""
     if word not in ("demo", "none"):
         raise UsageError(f"there is no catalog {word!r} for tests", hint="write demo or none")
     return demo_catalog() if word == "demo" else None

@@ -25,8 +25,9 @@ class Watcher:
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self.directories = _directories(paths)
-        recursive = any(Path(path).is_dir() for path in paths)
+        self.paths = tuple(paths)
+        self.directories = _directories(self.paths)
+        self._recursive = any(Path(path).is_dir() for path in self.paths)
         self._changes: Generator[set[tuple[watchfiles.Change, str]], None, None] = watchfiles.watch(
             *self.directories,
             watch_filter=lambda _, path: path.lower().endswith(_SUFFIXES),
@@ -34,9 +35,18 @@ class Watcher:
             rust_timeout=200,
             yield_on_timeout=True,
             raise_interrupt=True,
-            recursive=recursive,
+            recursive=self._recursive,
         )
         next(self._changes)
+
+    def covers(self, path: str) -> bool:
+        """Is the file in one of the directories that are watched?"""
+        parent = Path(path).resolve().parent
+        for directory in self.directories:
+            watched = Path(directory).resolve()
+            if parent == watched or (self._recursive and parent.is_relative_to(watched)):
+                return True
+        return False
 
     def wait(self) -> tuple[str, ...]:
         """Wait for changes and return the changed files, sorted; Ctrl-C raises KeyboardInterrupt."""

@@ -15,11 +15,13 @@ from pg_guard.entry.cli.catalog import catalog
 from pg_guard.entry.cli.check import check
 from pg_guard.entry.cli.completion import completion
 from pg_guard.entry.cli.demo import demo
+from pg_guard.entry.cli.explain import explain
 from pg_guard.entry.cli.lint import lint
 from pg_guard.entry.cli.options import CONTEXT_SETTINGS, example
 from pg_guard.entry.cli.policy import policy
 from pg_guard.entry.cli.runner import PgGuardGroup, run
 from pg_guard.entry.cli.serve import serve
+from pg_guard.entry.cli.test import test
 
 __all__ = ["cli", "main"]
 
@@ -41,7 +43,7 @@ def cli(debug: bool) -> None:
     """A declarative guard between language models and PostgreSQL."""
 
 
-for _command in (check, lint, serve, demo, catalog, policy, completion):
+for _command in (check, explain, lint, test, serve, demo, catalog, policy, completion):
     cli.add_command(_command)
 
 
