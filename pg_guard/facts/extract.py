@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard.facts import queries
 from pg_guard.facts.model import Facts, StatementUse
+from pg_guard.facts.shapes import gather_shapes
 
 if TYPE_CHECKING:
     from pg_guard.facts.reader import Reader
@@ -60,6 +61,7 @@ def extract(reader: Reader, node: Node) -> Facts:
     body: Node = next(iter(node.values()), {})
     if kind == "select":
         queries.read_query(reader, node, None)
+        gather_shapes(reader, node)
     elif kind == "explain":
         facts.raw_kinds.append("explain")
         for option in body.get("options", ()):
@@ -71,6 +73,7 @@ def extract(reader: Reader, node: Node) -> Facts:
         facts.statements.append(StatementUse(inner_kind, 1, reader.at(-1)))
         if inner_kind == "select":
             queries.read_query(reader, inner, None)
+            gather_shapes(reader, inner)
     else:
         facts.raw_kinds.append(kind)
     return facts

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from pg_guard.catalog.model import Function, Name
     from pg_guard.facts.scopes import Cte, Level, Source, SourceColumn
+    from pg_guard.facts.shapes_model import JoinUse, LiteralUse, OperatorUse, QueryUse, SortUse, SubqueryUse
 
 __all__ = [
     "ColumnUse",
@@ -77,7 +78,8 @@ class FunctionUse(NamedTuple):
     """A function that the statement may call.
 
     `schema` and `name` are PostgreSQL's own spelling; `candidates` are the overloads that the catalog allows there
-    (empty without a catalog, and when it has none: then `known` is False).
+    (empty without a catalog, and when it has none: then `known` is False). `use` is the clause of a call, an
+    SQL-syntax call and one in attribute notation; calls that PostgreSQL adds by itself carry ``output``.
     """
 
     schema: str | None
@@ -88,6 +90,7 @@ class FunctionUse(NamedTuple):
     location: int
     literals: tuple[tuple[int, str], ...] = ()
     via: tuple[Name, ...] = ()
+    use: Use = "output"
 
 
 class TypeUse(NamedTuple):
@@ -162,6 +165,18 @@ class Facts:
     """Places of $1, $2 …"""
     recursions: list[Recursion] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    # How the statement is built; only filled by a detailed reading.
+    detailed: bool = False
+    queries: list[QueryUse] = field(default_factory=list)
+    operations: list[OperatorUse] = field(default_factory=list)
+    """Operators as written; `operators` has the functions behind them."""
+    linkages: list[JoinUse] = field(default_factory=list)
+    """Joins as written; `joins` counts the relations of each level."""
+    subqueries: list[SubqueryUse] = field(default_factory=list)
+    sorts: list[SortUse] = field(default_factory=list)
+    literals: list[LiteralUse] = field(default_factory=list)
+    level_queries: dict[Level, QueryUse] = field(default_factory=dict)
+    """The query of each level, so that a scan can tell what is done with its rows: `level_queries.get(scan.level)`."""
     # What PostgreSQL's grammar saw, for the comparison with the other reading.
     raw_relations: list[tuple[str, ...]] = field(default_factory=list)
     raw_columns: list[tuple[str, ...]] = field(default_factory=list)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pg_guard.catalog.model import Name
 from pg_guard.decision import Finding
 from pg_guard.facts import implicit
+from pg_guard.facts.details import Details
 from pg_guard.facts.model import ColumnUse, Facts, FunctionUse, Note, RelationUse, TypeUse, Use
 from pg_guard.facts.names import PG, SYSTEM_COLUMNS, UNKNOWN, Names, declared_arguments
 from pg_guard.facts.resolution import RECORD
@@ -46,14 +47,22 @@ class Reader:
         shapes: What each view of the catalog shows, shared by all readers of a guard.
         max_depth: `limits.depth`: nesting of queries and expressions.
         expand: Views to be read in place, because a requirement holds for scans inside of them.
+        detailed: Gather how the statement is built, too (`pg_guard.facts.shapes_model`), for rules that ask for it.
     """
 
     def __init__(
-        self, names: Names, shapes: ViewShapes, *, max_depth: int = 64, expand: frozenset[Name] = frozenset()
+        self,
+        names: Names,
+        shapes: ViewShapes,
+        *,
+        max_depth: int = 64,
+        expand: frozenset[Name] = frozenset(),
+        detailed: bool = False,
     ) -> None:
         self.names = names
         self.shapes = shapes
         self.facts = Facts()
+        self.details = Details() if detailed else None
         self.max_depth = max_depth
         self.expand = expand
         self.depth = 0
@@ -258,10 +267,12 @@ class Reader:
         *,
         named: tuple[str | None, ...] = (),
         variadic: bool = False,
+        use: Use = "output",
     ) -> FunctionUse:
         """Record a call and every overload that it may reach.
 
         Args:
+            use: The clause that it stands in.
             named: For each argument the name that it is given by, or None; empty when none has one.
             variadic: The call is written with VARIADIC.
         """
@@ -279,11 +290,11 @@ class Reader:
                 implicit.pass_arguments(self, fitting[0], declared, args, location)
         known = bool(overloads) or self.names.catalog is None
         literals = tuple((index, arg.value) for index, arg in enumerate(args) if arg.constant and arg.value is not None)
-        use = FunctionUse(
-            schema, name, fitting or overloads, known, position, self.at(location), literals, self.via  # type: ignore[arg-type] # callers pass literals
+        call = FunctionUse(
+            schema, name, fitting or overloads, known, position, self.at(location), literals, self.via, use  # type: ignore[arg-type] # callers pass literals
         )  # fmt: skip
-        self.facts.functions.append(use)
-        return use
+        self.facts.functions.append(call)
+        return call
 
     def coerce(
         self,

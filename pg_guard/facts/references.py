@@ -111,7 +111,7 @@ def read_field(reader: Reader, source: Source, name: str, use: Use, location: in
             _suspect_attribute(reader, source, name, use, location)
         return found
     if reader.names.functions(None, name):
-        return _call(reader, name, whole_row(reader, source, use, location), location)
+        return _call(reader, name, whole_row(reader, source, use, location), use, location)
     reader.note(
         "sql/unknown-name",
         f'"{source.alias}" has no column "{name}".',
@@ -125,7 +125,7 @@ def _suspect_attribute(reader: Reader, source: Source, name: str, use: Use, loca
     """Without a catalog, ``x.f`` may be the function f on the row, or on the value of a function in FROM."""
     if name in _ROW_FUNCTIONS or (source.kind == "function" and builtins.classify(name) is not None):
         row = whole_row(reader, source, use, location)
-        reader.use_function(None, name, "attribute", location, (row,))
+        reader.use_function(None, name, "attribute", location, (row,), use=use)
 
 
 def read_indirection(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
@@ -196,17 +196,17 @@ def _select_field(reader: Reader, value: Expr, name: str, use: Use, *, last: boo
                 return Expr(attribute.type, value.items, set_returning=value.set_returning)
     # The field of a type that is not known, or a function in attribute notation: count both.
     if reader.names.functions(None, name) or reader.names.catalog is None:
-        return _call(reader, name, value, -1)
+        return _call(reader, name, value, use, -1)
     if relation is not None:
         reader.note("sql/unknown-name", f'The composite value has no field "{name}".', "Use one of its fields.", -1)
     return Expr(None, value.items, set_returning=value.set_returning)
 
 
-def _call(reader: Reader, name: str, value: Expr, location: int) -> Expr:
+def _call(reader: Reader, name: str, value: Expr, use: Use, location: int) -> Expr:
     """``value.name`` where `name` is a function."""
     from pg_guard.facts import calls
 
-    call = reader.use_function(None, name, "attribute", location, (value,))
+    call = reader.use_function(None, name, "attribute", location, (value,), use=use)
     type_ = calls.result_type(reader, call, (value,), variadic=False)
     return Expr(type_, value.items, set_returning=value.set_returning)
 

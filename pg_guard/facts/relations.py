@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pg_guard.facts import expressions, operators, tablefunctions
 from pg_guard.facts.conditions import read_condition
+from pg_guard.facts.details import Sides
 from pg_guard.facts.formula import Condition, Equal
 from pg_guard.facts.model import ColumnUse, RelationUse, ScanUse
 from pg_guard.facts.names import SYSTEM_COLUMNS
@@ -35,6 +36,8 @@ def read_from(reader: Reader, nodes: list[Node], scope: Scope, level: Level) -> 
     tables = 0
     for node in nodes:
         joined = _read_item(reader, node, scope, level)
+        if reader.details is not None:
+            reader.details.keep_item(node, joined.sources)
         scope.add([joined.item])
         level.sources.extend(joined.sources)
         level.conditions.extend(joined.conditions)
@@ -233,7 +236,7 @@ def _read_sample(reader: Reader, body: Node, scope: Scope, level: Level) -> Join
     expressions.read(reader, body.get("repeatable"), scope, "from")
     if method and method[-1] not in ("system", "bernoulli"):
         schema = method[-2] if len(method) > 1 else None
-        reader.use_function(schema, method[-1], "sample", body.get("location", -1), args)
+        reader.use_function(schema, method[-1], "sample", body.get("location", -1), args, use="from")
     return joined
 
 
@@ -267,8 +270,11 @@ def _read_join(reader: Reader, body: Node, scope: Scope, level: Level) -> Joined
             reader.use_column(one, "join", -1, star=natural),
             reader.use_column(other, "join", -1, star=natural),
         )
-        own.append(Equal(sides[0].items[0], sides[1].items[0]))
+        if operators.is_builtin(reader, operators.EQUALS, *sides):
+            own.append(Equal(sides[0].items[0], sides[1].items[0]))
         operators.apply_operator(reader, None, "=", *sides, -1)
+    if reader.details is not None:
+        reader.details.keep_join(body, Sides(left.sources, right.sources, merged))
     left_ids = frozenset(map(id, left.sources))
     right_ids = frozenset(map(id, right.sources))
 

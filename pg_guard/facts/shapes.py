@@ -1,0 +1,518 @@
+"""How a statement is built. In: PostgreSQL's tree and what it was read as. Out: `Facts.queries`, `.operations`, `.linkages` …
+
+Runs once over the tree after a detailed reading; expressions are walked with a stack of their own, because PostgreSQL sets no
+limit on the length of a chain of operators.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from pg_guard.facts.levels import describe_level, describe_operation, read_limit
+from pg_guard.facts.linkage import Groups, Joining, conclude_joins, first_location, join_type
+from pg_guard.facts.repeats import conjuncts, repeated, same
+from pg_guard.facts.shapes_model import LiteralUse, Operand, OperatorUse, SortUse, SubqueryUse
+from pg_guard.facts.sides import Sizes, cast_name, describe, output_nullable, strip_casts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pg_guard.facts.details import Details
+    from pg_guard.facts.model import Use
+    from pg_guard.facts.reader import Reader
+    from pg_guard.facts.scopes import Level, Query, Source, SourceColumn
+    from pg_guard.facts.shapes_model import QueryRole
+    from pg_guard.sql.witness import Node
+
+__all__ = ["gather_shapes"]
+
+_CLAUSES: tuple[tuple[str, Use], ...] = (
+    ("targetList", "output"),
+    ("havingClause", "having"),
+    ("limitCount", "limit"),
+    ("limitOffset", "limit"),
+    ("valuesLists", "output"),
+)
+_SUBLINKS = {
+    "EXISTS_SUBLINK": "exists", "EXPR_SUBLINK": "scalar", "ARRAY_SUBLINK": "array", "ALL_SUBLINK": "all", "ANY_SUBLINK": "in",
+}  # fmt: skip
+# Comparisons that are never true of NULL.
+_STRICT = frozenset(
+    {"=", "<>", "!=", "<", ">", "<=", ">=", "~~", "~~*", "~", "~*", "!~~", "!~~*", "!~", "!~*", "BETWEEN"}
+)
+_STRICT_KINDS = frozenset(
+    {"AEXPR_OP", "AEXPR_IN", "AEXPR_LIKE", "AEXPR_ILIKE", "AEXPR_BETWEEN", "AEXPR_OP_ANY", "AEXPR_SIMILAR"}
+)
+_KIND_NAMES = {
+    "AEXPR_OP": "operator", "AEXPR_OP_ANY": "any", "AEXPR_OP_ALL": "all", "AEXPR_DISTINCT": "distinct",
+    "AEXPR_NOT_DISTINCT": "distinct", "AEXPR_NULLIF": "nullif", "AEXPR_IN": "in", "AEXPR_LIKE": "like", "AEXPR_ILIKE": "like",
+    "AEXPR_SIMILAR": "similar", "AEXPR_BETWEEN": "between", "AEXPR_NOT_BETWEEN": "between", "AEXPR_BETWEEN_SYM": "between",
+    "AEXPR_NOT_BETWEEN_SYM": "between",
+}  # fmt: skip
+_LITERALS = {"ival": "integer", "fval": "numeric", "sval": "text", "boolval": "boolean", "bsval": "bit"}
+# Fields that hold names and types, not expressions.
+_SKIPPED = frozenset({"typeName", "funcname", "name", "location", "fields"})
+_NO_CONST: Node = {}
+
+
+class _Step(NamedTuple):
+    """A part of an expression that is still to be walked."""
+
+    value: object
+    use: Use
+    condition: bool = False
+    negated: bool = False
+    repeated: bool = False
+
+
+class _Frame:
+    """A query that is being walked."""
+
+    __slots__ = ("correlated", "having_aggregate", "level")
+
+    def __init__(self, level: Level | None) -> None:
+        self.level = level
+        self.correlated = False
+        self.having_aggregate = False
+
+
+Sink: TypeAlias = "set[Source]"
+
+
+def gather_shapes(reader: Reader, node: Node) -> None:
+    """Fill the facts on how a statement is built.
+
+    Args:
+        reader: One that has read `node` with `detailed`.
+        node: The SelectStmt.
+    """
+    if reader.details is not None and "SelectStmt" in node:
+        reader.facts.detailed = True
+        _Walk(reader, reader.details).query(node["SelectStmt"], "top", 0)
+
+
+class _Walk:
+    def __init__(self, reader: Reader, details: Details) -> None:
+        self._reader = reader
+        self._facts = reader.facts
+        self._details = details
+        self._sizes = Sizes(reader.names, reader.facts)
+        self._frames: list[_Frame] = []
+        self._places: dict[Level, int] = {}
+        self._sinks: list[Sink] = []
+        self._links = Groups()
+        self._equal = Groups()
+        for left, right in reader.facts.equalities:
+            self._equal.join(_sources(column for side in (left, right) for column in side))
+        # Columns of which a WHERE lets no NULL pass.
+        self._strict: set[SourceColumn] = set()
+
+    # -- queries -----------------------------------------------------------------------------------------------------
+
+    def query(self, body: Node, role: QueryRole, depth: int) -> _Frame | None:
+        query = self._details.query(body)
+        if query is None:
+            return None
+        frame = _Frame(query.level)
+        self._frames.append(frame)
+        if query.level is not None:
+            self._places[query.level] = len(self._frames) - 1
+        try:
+            self._walk_query(body, query, role, depth, frame)
+        finally:
+            self._frames.pop()
+        return frame
+
+    def _walk_query(self, body: Node, query: Query, role: QueryRole, depth: int, frame: _Frame) -> None:
+        unused = self._walk_with(body.get("withClause", {}), depth)
+        place = first_location({key: value for key, value in body.items() if key != "withClause"})
+        place = self._reader.at(place)
+        if query.kind == "setop":
+            for side in ("larg", "rarg"):
+                self.query(body[side], "branch", depth)
+            use = describe_operation(body, query, role, depth, place)
+            self._facts.queries.append(use._replace(unused_ctes=unused))
+        elif query.kind == "select" and query.level is not None:
+            joins = self._walk_from(body, query.level, depth)
+            self._walk_where(body.get("whereClause"), query.level, depth)
+            conclude_joins(self._facts, self._sizes, query.level, joins, self._links, self._equal, self._strict)
+        for field, clause in _CLAUSES:
+            if field in body:
+                self._walk(body[field], clause, depth, condition=field == "havingClause")
+        self._walk_sorts(body, depth)
+        if query.kind == "select" and query.level is not None:
+            use = describe_level(body, query, role, depth, place, self._sizes)
+            use = use._replace(
+                unused_ctes=unused, having_plain=use.having and not frame.having_aggregate and use.grouped
+            )
+            self._facts.queries.append(use)
+            self._facts.level_queries[query.level] = use
+
+    def _walk_with(self, clause: Node, depth: int) -> tuple[str, ...]:
+        unused = []
+        for entry in clause.get("ctes", ()):
+            body = entry["CommonTableExpr"]
+            statement = body["ctequery"].get("SelectStmt")
+            if statement is None:
+                continue
+            self.query(statement, "cte", depth + 1)
+            cte = self._details.cte(body)
+            if cte is not None and not cte.uses:
+                unused.append(cte.name)
+        return tuple(unused)
+
+    def _walk_sorts(self, body: Node, depth: int) -> None:
+        limited = read_limit(body)[0]
+        targets = body.get("targetList", [])
+        for field, use, clause in (
+            ("groupClause", "group", "group"),
+            ("windowClause", "window", "window"),
+            ("sortClause", "order", "order"),
+            ("distinctClause", "distinct", "distinct"),
+        ):
+            for node in body.get(field, ()):
+                if "WindowDef" in node:
+                    self._walk_window(node["WindowDef"], depth)
+                elif node:
+                    self._sort(node, use, clause, targets, depth, limited=limited)  # type: ignore[arg-type] # literals
+
+    # -- FROM and WHERE ------------------------------------------------------------------------------------------------
+
+    def _walk_from(self, body: Node, level: Level, depth: int) -> list[Joining]:
+        joins: list[Joining] = []
+        before: list[Source] = []
+        for node in body.get("fromClause", ()):
+            self._walk_item(node, level, depth, joins)
+            sources = self._details.sources(node)
+            if before:
+                right = node
+                while "JoinExpr" in right:
+                    right = right["JoinExpr"].get("larg", {})
+                joins.append(Joining(right, list(before), sources, "cross", "comma"))
+            before += sources
+        return joins
+
+    def _walk_item(self, node: Node, level: Level, depth: int, joins: list[Joining]) -> None:
+        kind, body = next(iter(node.items()))
+        if kind == "JoinExpr":
+            self._walk_join(body, level, depth, joins)
+        elif kind == "RangeSubselect":
+            statement = body["subquery"].get("SelectStmt", {})
+            self._sinks.append(set())
+            frame = self.query(statement, "from", depth + 1)
+            self._link(level, self._pop(), self._details.sources(node))
+            if frame is not None:
+                lateral = "lateral" if body.get("lateral") else "from"
+                self._subquery(statement, lateral, frame, "from", first_location(statement))
+        elif kind != "RangeVar":
+            self._sinks.append(set())
+            self._walk(body, "from", depth)
+            self._link(level, self._pop(), self._details.sources(node))
+
+    def _walk_join(self, body: Node, level: Level, depth: int, joins: list[Joining]) -> None:
+        sides = self._details.sides(body)
+        if sides is None:
+            return
+        for field, own in (("larg", sides.left), ("rarg", sides.right)):
+            self._details.keep_item(body[field], own)
+            self._walk_item(body[field], level, depth, joins)
+        type_, syntax = join_type(body)
+        reads: Sink = set()
+        either, equality = False, False
+        for conjunct in conjuncts(body.get("quals")):
+            self._sinks.append(set())
+            self._walk(conjunct, "join", depth, condition=True)
+            found = self._pop()
+            self._link(level, found)
+            reads |= found
+            crosses = not (found.isdisjoint(sides.left) or found.isdisjoint(sides.right))
+            either |= crosses and conjunct.get("BoolExpr", {}).get("boolop") == "OR_EXPR"
+            equality |= crosses and _is_equality(conjunct)
+        right = body["rarg"]
+        joins.append(
+            Joining(
+                right, sides.left, sides.right, type_, syntax, len(sides.merged), "quals" in body, frozenset(reads),
+                either and not equality,
+            )
+        )  # fmt: skip
+
+    def _walk_where(self, node: Node | None, level: Level, depth: int) -> None:
+        for conjunct in conjuncts(node):
+            self._sinks.append(set())
+            self._walk(conjunct, "where", depth, condition=True)
+            self._link(level, self._pop())
+            self._strict.update(self._rejects_null(conjunct))
+
+    def _rejects_null(self, node: Node) -> Iterable[SourceColumn]:
+        """Columns of which a condition is never true when they are NULL."""
+        operands: list[Node] = []
+        if "A_Expr" in node:
+            body = node["A_Expr"]
+            name = body["name"][-1]["String"]["sval"] if body.get("name") else ""
+            if body.get("kind", "AEXPR_OP") in _STRICT_KINDS and name in _STRICT:
+                operands = [body.get("lexpr", {}), body.get("rexpr", {})]
+        elif "NullTest" in node and node["NullTest"].get("nulltesttype") == "IS_NOT_NULL":
+            operands = [node["NullTest"].get("arg", {})]
+        elif "SubLink" in node and node["SubLink"].get("subLinkType") == "ANY_SUBLINK":
+            operands = [node["SubLink"].get("testexpr", {})]
+        for operand in operands:
+            value = self._details.expr(operand["ColumnRef"]) if "ColumnRef" in operand else None
+            if value is not None and value.direct is not None:
+                column = value.direct
+                while len(column.merged) == 1:
+                    column = column.merged[0]
+                yield column
+
+    def _link(self, level: Level, reads: Sink, own: Iterable[Source] = ()) -> None:
+        """What a condition reads is linked; so is an item of FROM with what it reads of its neighbours."""
+        outer = [source for source in reads if source.level is level]
+        self._links.join((*own, *outer) if own else reads)
+
+    def _pop(self) -> Sink:
+        """End a collection of sources; those around it see them, too."""
+        found = self._sinks.pop()
+        if self._sinks:
+            self._sinks[-1] |= found
+        return found
+
+    # -- expressions ---------------------------------------------------------------------------------------------------
+
+    def _walk(self, root: object, use: Use, depth: int, *, condition: bool = False) -> None:
+        stack = [_Step(root, use, condition)]
+        while stack:
+            step = stack.pop()
+            value = step.value
+            if isinstance(value, list):
+                stack.extend(step._replace(value=each) for each in reversed(value))
+            elif isinstance(value, dict):
+                for key, inner in reversed(list(value.items())):
+                    if key in _SKIPPED or not isinstance(inner, (dict, list)):
+                        continue
+                    if key[:1].isupper() and isinstance(inner, dict):
+                        self._visit(key, inner, step, stack, depth)
+                    else:
+                        stack.append(_Step(inner, step.use))
+
+    def _visit(self, kind: str, body: Node, step: _Step, stack: list[_Step], depth: int) -> None:
+        use = step.use
+        if kind == "ColumnRef":
+            self._reference(body)
+        elif kind == "A_Const":
+            self._literal(body, use, None)
+        elif kind == "TypeCast":
+            inner = body.get("arg", {})
+            if "A_Const" in inner:
+                self._literal(inner["A_Const"], use, cast_name(body))
+            else:
+                stack.append(_Step(inner, use))
+        elif kind == "A_Expr":
+            self._operator(body, step)
+            stack.extend(_Step(body.get(side), use) for side in ("rexpr", "lexpr"))
+        elif kind == "BoolExpr":
+            self._boolean(body, step, stack)
+        elif kind == "SubLink":
+            stack.append(_Step(body.get("testexpr"), use))
+            self._sublink(body, step, depth)
+        elif kind == "FuncCall":
+            self._call(body, use, stack, depth)
+        elif kind == "SelectStmt":
+            self.query(body, "array", depth + 1)
+        else:
+            stack.append(_Step(body, use))
+
+    def _reference(self, body: Node) -> None:
+        value = self._details.expr(body)
+        if value is None:
+            return
+        found = _sources(value.items)
+        if value.row is not None:
+            found.add(value.row)
+        for source in found:
+            if self._sinks:
+                self._sinks[-1].add(source)
+            place = self._places.get(source.level) if source.level is not None else None
+            if place is not None:
+                for frame in self._frames[place + 1 :]:
+                    frame.correlated = True
+
+    def _literal(self, body: Node, use: Use, cast: str | None) -> None:
+        place = self._reader.at(body.get("location", -1))
+        for field, type_ in _LITERALS.items():
+            if field in body:
+                inner = body[field].get(field, "")
+                value = {"integer": str(inner or 0), "boolean": "true" if inner else "false"}.get(type_, str(inner))
+                self._facts.literals.append(LiteralUse(value, type_, use, place, cast))
+                return
+        if body.get("isnull"):
+            self._facts.literals.append(LiteralUse(None, "null", use, place, cast))
+
+    def _boolean(self, body: Node, step: _Step, stack: list[_Step]) -> None:
+        args = body.get("args", [])
+        if body.get("boolop") == "NOT_EXPR":
+            stack.extend(_Step(arg, step.use, step.condition, negated=not step.negated) for arg in args)
+            return
+        again = repeated(args)
+        stack.extend(
+            _Step(arg, step.use, step.condition, repeated=index in again)
+            for index, arg in reversed(list(enumerate(args)))
+        )
+
+    def _operator(self, body: Node, step: _Step) -> None:
+        names = body.get("name", [])
+        name = names[-1]["String"]["sval"] if names else ""
+        written = body.get("kind", "AEXPR_OP")
+        kind = _KIND_NAMES.get(written, "operator")
+        left_node, right_node = body.get("lexpr"), body.get("rexpr") or {}
+        negated = "NOT_BETWEEN" in written or (kind == "distinct" and written == "AEXPR_NOT_DISTINCT")
+        items = 1
+        low: Operand | None = None
+        if kind == "in":
+            negated, name = name == "<>", "="
+            items = len(right_node.get("List", {}).get("items", ()))
+        elif kind in ("like", "similar") or name in ("!~", "!~*"):
+            negated, name = name.startswith("!"), name.removeprefix("!")
+        elif kind == "between":
+            name = "between"
+            bounds = right_node.get("List", {}).get("items", [])
+            low = describe(self._details, self._sizes, bounds[0]) if len(bounds) == 2 else None
+            right_node = bounds[1] if len(bounds) == 2 else right_node
+        elif kind == "distinct":
+            name = "distinct"
+        if kind == "similar":
+            # The grammar writes its pattern as a call.
+            name, args = "similar", right_node.get("FuncCall", {}).get("args", [])
+            right_node = args[0] if args else right_node
+        left = describe(self._details, self._sizes, left_node) if left_node else None
+        self._facts.operations.append(
+            OperatorUse(
+                name,
+                kind,
+                negated != step.negated,
+                left,
+                describe(self._details, self._sizes, right_node) if right_node else Operand("expression"),
+                step.use,
+                self._reader.at(body.get("location", -1)),
+                low,
+                items,
+                bool(left_node) and kind != "in" and same(left_node or _NO_CONST, right_node),
+                step.repeated,
+                step.condition,
+            )
+        )
+
+    def _call(self, body: Node, use: Use, stack: list[_Step], depth: int) -> None:
+        value = self._details.expr(body)
+        if use == "having" and value is not None and value.aggregate and "over" not in body:
+            self._frames[-1].having_aggregate = True
+        if over := body.get("over"):
+            self._walk_window(over, depth)
+        for entry in body.get("agg_order", ()):
+            self._sort(entry, "aggregate", "order", [], depth)
+        stack.append(_Step(body.get("agg_filter"), "filter", condition=True))
+        stack.append(_Step(body.get("args"), use))
+
+    def _walk_window(self, body: Node, depth: int) -> None:
+        for entry in (*body.get("partitionClause", ()), *body.get("orderClause", ())):
+            self._sort(entry, "window", "window", [], depth)
+        self._walk([body.get("startOffset"), body.get("endOffset")], "window", depth)
+
+    def _sublink(self, body: Node, step: _Step, depth: int) -> None:
+        kind = _SUBLINKS.get(body.get("subLinkType", "EXISTS_SUBLINK"), "scalar")
+        if kind == "in" and body.get("operName"):
+            kind = "any"
+        statement = body.get("subselect", {}).get("SelectStmt", {})
+        frame = self.query(statement, kind, depth + 1)  # type: ignore[arg-type] # literals
+        if frame is not None:
+            negated = "not_" if step.negated and kind in ("in", "exists") else ""
+            self._subquery(statement, negated + kind, frame, step.use, body.get("location", -1))
+
+    def _subquery(self, statement: Node, kind: str, frame: _Frame, use: Use, location: int) -> None:
+        query = self._details.query(statement)
+        assert query is not None  # the frame exists
+        known = [output_nullable(query, index, self._details, self._strict) for index in range(len(query.outputs))]
+        level = frame.level
+        own = self._facts.level_queries.get(level) if level is not None else None
+        limited, _, offset, _ = read_limit(statement)
+        self._facts.subqueries.append(
+            SubqueryUse(
+                kind,
+                frame.correlated,
+                True if True in known else None if None in known else False,
+                use,
+                self._reader.at(location),
+                limited or offset,
+                "sortClause" in statement,
+                level is not None and level.has_aggregate and level.group is None,
+                own.rows if own is not None else None,
+            )
+        )
+
+    # -- sorting -------------------------------------------------------------------------------------------------------
+
+    def _sort(
+        self, entry: Node, use: str, clause: Use, targets: list[Node], depth: int, *, limited: bool = False
+    ) -> None:
+        kind, body = next(iter(entry.items()))
+        if kind in ("GroupingSet", "RowExpr", "List"):
+            for inner in body.get("content") or body.get("args") or body.get("items") or ():
+                self._sort(inner, use, clause, targets, depth, limited=limited)
+            return
+        node = body.get("node", {}) if kind == "SortBy" else entry
+        location = first_location(node)
+        constant = strip_casts(node).get("A_Const")
+        by, column, function = "expression", None, None
+        if constant is not None:
+            positional = use in ("order", "group", "distinct") and "ival" in constant and "A_Const" in node
+            by = "position" if positional else "constant"
+            if positional:
+                index = int(constant["ival"].get("ival", 0)) - 1
+                target = targets[index]["ResTarget"].get("val", {}) if 0 <= index < len(targets) else {}
+                column, function = _named(target)
+        elif "ColumnRef" in node:
+            by = "column"
+            column, function = _named(node)
+            for target in targets:
+                if column is not None and target["ResTarget"].get("name") == column:
+                    function = _named(target["ResTarget"].get("val", {}))[1]
+        else:
+            function = _named(node)[1]
+        self._facts.sorts.append(
+            SortUse(
+                by,
+                use,
+                self._reader.at(location),
+                function,
+                column,
+                kind == "SortBy" and body.get("sortby_dir") == "SORTBY_DESC",
+                limited,
+            )
+        )
+        if by != "position":
+            self._walk(node, clause, depth)
+
+
+def _named(node: Node) -> tuple[str | None, str | None]:
+    """Column and function that an expression is, each when it is one."""
+    if "ColumnRef" in node:
+        last = node["ColumnRef"]["fields"][-1]
+        return (last["String"]["sval"] if "String" in last else None), None
+    if "FuncCall" in node:
+        return None, node["FuncCall"]["funcname"][-1]["String"]["sval"]
+    return None, None
+
+
+def _sources(columns: Iterable[SourceColumn]) -> set[Source]:
+    """The sources of columns; of merged ones, those of what they are made of."""
+    found: set[Source] = set()
+    stack = list(columns)
+    while stack:
+        column = stack.pop()
+        found.add(column.source)
+        stack.extend(column.merged)
+    return found
+
+
+def _is_equality(node: Node) -> bool:
+    body = node.get("A_Expr", {})
+    names = body.get("name", [])
+    return body.get("kind") == "AEXPR_OP" and bool(names) and names[-1]["String"]["sval"] == "="
