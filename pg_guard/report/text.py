@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pg_guard.decision import Decision, Finding
 
-__all__ = ["Source", "plural", "render_decision", "render_finding"]
+__all__ = ["Source", "outcome_line", "plural", "render_decision", "render_finding"]
 
 MIN_WIDTH = 40
 MAX_FINDINGS = 25
@@ -68,6 +68,13 @@ def render_finding(finding: Finding, source: Source, *, width: int = 80, color: 
     """Write one finding whose span is a place in `source`; arguments as for `render_decision`."""
     writer = _Writer(width, color)
     writer.finding(finding, source, name)
+    return writer.text()
+
+
+def outcome_line(decision: Decision, *, width: int = 80, color: bool = False) -> str:
+    """Write the outcome alone, as the first line of `render_decision` has it; arguments as there."""
+    writer = _Writer(width, color)
+    writer.wrapped(_outcome(decision), hang=2)
     return writer.text()
 
 

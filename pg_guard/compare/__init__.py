@@ -1,0 +1,1 @@
+"""Two policies or packs side by side, and recorded decisions decided anew."""

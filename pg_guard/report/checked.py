@@ -1,0 +1,99 @@
+"""Why nothing fired, clause by clause. In: an `Explanation`. Out: for each part of the policy, what it was asked about.
+
+Each row has the rules that the part can raise, whether one of them fired, and a sentence with the numbers that a reader
+would look up otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pg_guard.checks.where import WhereCheck
+from pg_guard.report.clauses import locate
+from pg_guard.report.text import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard.explanation import Explanation
+    from pg_guard.facts.model import Facts
+    from pg_guard.policy.document import Document, KeyPath
+
+__all__ = ["checked_clauses"]
+
+
+def checked_clauses(explanation: Explanation, document: Document | None) -> list[dict[str, Any]]:
+    """One row per part of the policy: ``clause``, ``file``, ``line``, ``column``, ``rules``, ``fired`` and ``said``."""
+    facts = explanation.trace.facts
+    if facts is None:
+        return []
+    found = {finding.rule for finding in explanation.decision.findings}
+    rows = []
+    for path, rules, said in _parts(explanation, facts):
+        fired = sorted(found & set(rules))
+        place = locate(document, path, None, "") if path else None
+        rows.append(
+            {
+                "clause": place.path if place else "every policy",
+                "file": place.file if place else "",
+                "line": place.line if place else 0,
+                "column": place.column if place else 0,
+                "rules": list(rules),
+                "fired": fired,
+                "said": said,
+            }
+        )
+    return rows
+
+
+def _parts(explanation: Explanation, facts: Facts) -> Iterator[tuple[KeyPath, tuple[str, ...], str]]:
+    policy, trace = explanation.program.policy, explanation.trace
+    kinds = ", ".join(dict.fromkeys(use.kind for use in facts.statements))
+    allowed = ", ".join(policy.statements.allow) or "nothing"
+    yield ("statements", "allow"), ("statement/not-allowed",), f"Kinds in the statement: {kinds}; allowed: {allowed}."
+    read = {use.names for use in facts.relations}
+    said = f"{plural(len(read), 'relation')} against {plural(len(policy.tables.deny), 'pattern')} of deny"
+    if policy.tables.default == "deny":
+        said += f" and {plural(len(policy.tables.allow), 'pattern')} of allow, all else is denied"
+    yield ("tables",), ("tables/denied", "tables/system"), f"{said}."
+    patterns = sum(len(columns) for columns in policy.columns.deny.values())
+    used = {(use.relations, use.name) for use in facts.columns}
+    if patterns:
+        said = f"{plural(len(used), 'column')} against {plural(patterns, 'pattern')} of deny."
+        yield ("columns", "deny"), ("columns/denied",), said
+    yield from _where(explanation, facts)
+    called = {(use.schema, use.name) for use in facts.functions}
+    said = f"{plural(len(called), 'function')} against {policy.functions.mode} with "
+    said += f"{plural(len(policy.functions.allow), 'entry')} of allow and {len(policy.functions.deny):,} of deny."
+    yield ("functions",), ("functions/denied", "functions/unknown"), said
+    if policy.joins.max_tables is not None:
+        most = max((level.tables for level in facts.joins), default=0)
+        said = f"At most {plural(most, 'relation')} in one SELECT; the limit is {policy.joins.max_tables}."
+        yield ("joins", "max_tables"), ("joins/too-many",), said
+    limits = policy.limits
+    size = len(trace.text.data) if trace.text is not None else 0
+    said = f"{size:,} of {limits.sql_bytes:,} bytes; longest IN list {max((each for each, _ in facts.lists), default=0):,} "
+    said += f"of {limits.in_list:,} items."
+    yield ("limits",), ("limits/sql-bytes", "limits/tokens", "limits/depth", "limits/in-list", "limits/columns"), said
+    load = ("load/unbounded-recursion", "load/too-large", "load/json-path", "load/product", "load/regular-expression")
+    said = f"{plural(len(facts.recursions), 'recursive query')}, {plural(len(facts.patterns), 'constant pattern')}; "
+    said += "what constants ask for and products of unlinked relations were estimated."
+    yield ("limits",), load, said
+    compared = {
+        "names": "Relations, columns and statement kinds of both readings were compared.",
+        "tokens": "sqlglot does not know this grammar; the tokens of both scanners were compared.",
+        "nothing": "The second reading was not needed for this kind of statement.",
+    }[trace.compared]
+    yield (), ("sql/readings-differ", "sql/unsupported", "sql/unknown-name", "sql/syntax"), compared
+
+
+def _where(explanation: Explanation, facts: Facts) -> Iterator[tuple[KeyPath, tuple[str, ...], str]]:
+    program = explanation.program
+    clauses = [clause for check in program.checks if isinstance(check, WhereCheck) for clause in check.clauses]
+    if not clauses:
+        return
+    concerned = sum(
+        any(clause.concerns(scan.relation.names, program.names) for clause in clauses) for scan in facts.scans
+    )
+    said = f"{concerned:,} of {plural(len(facts.scans), 'scan')} must carry a condition."
+    yield ("where",), ("where/missing",), said
