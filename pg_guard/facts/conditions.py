@@ -8,10 +8,10 @@ from pg_guard.facts import expressions, implicit, operands, operators
 from pg_guard.facts.formula import Condition, Equal, Held, InQuery, Matches, Or, Restricts
 from pg_guard.facts.names import PG
 from pg_guard.facts.narrowing import query_is_narrow
-from pg_guard.facts.predicates import keep_values
 from pg_guard.facts.scopes import Expr
 from pg_guard.facts.subselects import closed, has_sublink, independent
 from pg_guard.facts.tautologies import is_tautology, is_wide
+from pg_guard.facts.validity import keep_values
 
 if TYPE_CHECKING:
     from pg_guard.facts.model import Use
@@ -184,7 +184,7 @@ def _conclude(
     """
     if kind in ("AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM"):
         if left.direct is not None and equal and operands.same_constants(right_node):
-            return [Held(left.direct)]
+            return [Held(left.direct, operands.texts(parts))]
         if left.probe is not None and all(operands.given(part) is not None for part in parts) and not is_wide(parts):
             return [Restricts(left.probe)]
         return []
@@ -192,10 +192,11 @@ def _conclude(
     single = parts[0] if len(parts) == 1 and kind != "AEXPR_OP_ANY" else None
     if equal:
         if left.direct is not None and _all_constant(kind, parts, right_node):
-            found.append(Held(left.direct))
+            several = kind == "AEXPR_OP_ANY"
+            found.append(Held(left.direct, None if several else operands.texts(parts)))
         elif single is not None and kind != "AEXPR_NOT_DISTINCT" and single.direct is not None:
             if left.constant and left.value is not None:
-                found.append(Held(single.direct))
+                found.append(Held(single.direct, operands.texts((left,))))
             elif left.query is not None:
                 found.append(InQuery(single.direct, left.query, 0))
             elif left.direct is not None and left.direct is not single.direct:

@@ -187,17 +187,17 @@ def _read_const(reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:
     body = node["A_Const"]
     # libpg_query leaves out fields that are zero, false or empty.
     if "ival" in body:
-        return Expr(_INT4, constant=True, value=str(body["ival"].get("ival", 0)))
+        return Expr(_INT4, constant=True, value=str(body["ival"].get("ival", 0)), exact=True)
     if "sval" in body:
         text = body["sval"].get("sval", "")
         if "**" in text:
             reader.facts.wildcards.append((text, reader.at(body.get("location", -1))))
-        return Expr(UNKNOWN, constant=True, value=text)
+        return Expr(UNKNOWN, constant=True, value=text, exact=True)
     if "fval" in body:
         digits = body["fval"].get("fval", "")
-        return Expr(_number_type(digits), constant=True, value=digits)
+        return Expr(_number_type(digits), constant=True, value=digits, exact=True)
     if "boolval" in body:
-        return Expr(_BOOL, constant=True, value=str(body["boolval"].get("boolval", "")))
+        return Expr(_BOOL, constant=True, value=str(body["boolval"].get("boolval", "")), exact=True)
     if "bsval" in body:
         return Expr(_BIT, constant=True, value=body["bsval"].get("bsval", ""))
     return Expr(UNKNOWN if body.get("isnull") else None, constant=True)
@@ -240,7 +240,18 @@ def _read_cast(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         arg.value,
         arg.set_returning,
         arg.aggregate,
+        exact=arg.exact and _says_the_same(body, type_),
     )
+
+
+# Types to which a cast of a literal changes nothing that its text says.
+_SAME_TEXT = frozenset({"int2", "int4", "int8", "numeric", "text", "varchar", "uuid"})
+
+
+def _says_the_same(cast: Node, type_: Name | None) -> bool:
+    """Is the cast of a literal (of nothing else) a plain one, so that its text still tells its value?"""
+    literal = "A_Const" in cast.get("arg", {}) and not cast["typeName"].get("typmods")
+    return literal and type_ is not None and type_.schema == PG and type_.name in _SAME_TEXT
 
 
 _WIDTHS = {"int2": 1, "int4": 2, "int8": 3, "numeric": 4}

@@ -11,9 +11,10 @@ __all__ = ["Closure", "Condition", "Equal", "Held", "InQuery", "Matches", "Or", 
 
 
 class Held(NamedTuple):
-    """The column equals one of some constants, none of which is NULL."""
+    """The column equals one of some constants, none of which is NULL; `values` are their texts, None where one is not known."""
 
     column: SourceColumn
+    values: frozenset[str] | None = None
 
 
 class Equal(NamedTuple):

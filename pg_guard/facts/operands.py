@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from pg_guard.facts.names import PG
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pg_guard.facts.scopes import Expr, Query
     from pg_guard.sql.witness import Node
 
@@ -22,6 +24,7 @@ __all__ = [
     "literal",
     "rows",
     "same_constants",
+    "texts",
 ]
 
 
@@ -38,6 +41,12 @@ def literal(node: Node) -> str | None:
         node = node["TypeCast"].get("arg", {})
     text = node.get("A_Const", {}).get("sval")
     return str(text.get("sval", "")) if text is not None else None
+
+
+def texts(parts: Iterable[Expr]) -> frozenset[str] | None:
+    """The values of constants as their texts tell them; None where one of them may be something else."""
+    found = {part.value if part.exact else None for part in parts}
+    return frozenset(text for text in found if text is not None) if None not in found else None
 
 
 def same_constants(node: Node) -> bool:

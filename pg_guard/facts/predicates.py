@@ -32,6 +32,10 @@ and statements that ask more than `_MOST_QUESTIONS`.
 Out of its reach: how long a statement takes, errors that an expression raises on rows that PostgreSQL drops later, what
 EXPLAIN tells of row counts, and which values the constants are.
 
+**Held to given values.** A `Prover` with `only` counts no other constants and no parameters, so what it proves held has one of
+these values in every row that matters: the condition behind ``equals``. It reads constants by their text: a literal, cast to
+nothing but an integer, numeric, text or uuid type without a length.
+
 **Restricted** is the weaker property behind a requirement without columns: some condition really narrows the scan.
 """
 
@@ -39,15 +43,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from pg_guard.facts import operands
 from pg_guard.facts.formula import Closure, Condition, Equal, Held, InQuery, Matches, Or, Restricts
 from pg_guard.facts.narrowing import query_is_narrow
 from pg_guard.facts.tautologies import covered
+from pg_guard.facts.validity import columns_of, exact_column, keep_values, pushes_down, valid_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pg_guard.catalog.model import Name
-    from pg_guard.facts.scopes import Cte, Expr, Level, Output, Query, Source, SourceColumn
+    from pg_guard.facts.scopes import Cte, Level, Query, Source, SourceColumn
 
 __all__ = ["Prover"]
 
@@ -65,7 +70,13 @@ class Prover:
     Every step that it cannot justify yields "not held", so a wrong answer can only refuse.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, only: frozenset[str] | None = None) -> None:
+        """Make a prover.
+
+        Args:
+            only: The texts of the constants that count, as in ``{"42"}``; None for all constants and parameters.
+        """
+        self._only = only
         self._running: set[_Question] = set()
         self._answers: dict[_Question, Closure] = {}
         # How often an answer was cut short; an answer that rests on a cut is not kept.
@@ -76,6 +87,9 @@ class Prover:
     def held(self, level: Level, source: Source, column: SourceColumn) -> bool:
         """Is `column` of `source` held for every row of that scan which takes part in the result?"""
         return self._closure(level, source, push=True).holds(column)
+
+    def _counts(self, values: frozenset[str] | None) -> bool:
+        return self._only is None or (values is not None and values <= self._only)
 
     def restricted(self, level: Level, source: Source) -> bool:
         """Is the scan of `source` narrowed by some condition?"""
@@ -119,7 +133,7 @@ class Prover:
             elif isinstance(condition, Or):
                 disjunctions.append(condition)
         for condition in conditions:
-            if isinstance(condition, Held):
+            if isinstance(condition, Held) and self._counts(condition.values):
                 closure.hold(condition.column)
         for condition in conditions:
             if isinstance(condition, Restricts):
@@ -147,7 +161,7 @@ class Prover:
         for branch in disjunction.branches:
             inner = Closure()
             self._apply(inner, level, [*(each for each in rest if not isinstance(each, Or)), *branch])
-            held = {column for column in _columns_of([*rest, *branch]) if inner.holds(column)}
+            held = {column for column in columns_of([*rest, *branch]) if inner.holds(column)}
             columns = held if columns is None else columns & held
             sources = set(inner.restricted) if sources is None else sources & inner.restricted
         for column in columns or ():
@@ -189,7 +203,7 @@ class Prover:
         if source.cte is not None:
             return self.cte_held(source.cte, index)
         if index in source.given:
-            return True
+            return self._only is None
         return source.query is not None and self.output_held(source.query, index)
 
     # -- upwards: what a query guarantees for its outputs --------------------------------------------------------------
@@ -210,7 +224,7 @@ class Prover:
         # A literal output (a forged `42 AS tenant_id`) is constant, but says nothing about the rows it was read from;
         # it may hold what is joined to it, as any constant may.
         if expr.constant:
-            return expr.value is not None
+            return expr.value is not None and self._counts(operands.texts((expr,)))
         column = exact_column(expr)
         if column is None or query.level is None:
             return False
@@ -256,7 +270,7 @@ class Prover:
             held, narrowed = self._demanded(query, index)
             column = exact_column(output.expr)
             if held and column is not None and pushes_down(level, output, exact=True):
-                yield Held(column)
+                yield Held(column, self._only)
             elif (held or narrowed) and pushes_down(level, output, exact=False):
                 # It may be IS NULL that narrows, which shows no row of an outer join's nullable side.
                 yield Restricts(output.expr.probe, strict=False)
@@ -297,104 +311,6 @@ class Prover:
 
 
 _Question: TypeAlias = "tuple[Level, Source | None, bool]"
-
-
-def valid_conditions(level: Level, target: Source | None, pushed: Iterable[Condition]) -> list[Condition]:
-    """The conditions that hold for every row of a level to which `target` contributes a row of its own.
-
-    A condition that is never true of NULL shows that a source has a row of its own there; then the conditions hold, too,
-    that outer joins made depend on that (reduce_outer_joins in src/backend/optimizer/prep/prepjointree.c).
-    """
-    found = [condition for condition, valid in level.conditions if valid is None]
-    found += pushed
-    waiting = [(condition, valid) for condition, valid in level.conditions if valid]
-    present = {id(source) for condition in found for source in _rejects_null(condition)}
-    if target is not None:
-        present.add(id(target))
-    changed = True
-    while changed and waiting:
-        changed = False
-        for entry in list(waiting):
-            condition, valid = entry
-            if not present.isdisjoint(valid):
-                waiting.remove(entry)
-                found.append(condition)
-                present |= {id(source) for source in _rejects_null(condition)}
-                changed = True
-    return found
-
-
-def _rejects_null(condition: Condition) -> set[Source]:
-    """Sources of which the condition is only true when they have a row of their own."""
-    if isinstance(condition, Or):
-        branches = [{source for each in branch for source in _rejects_null(each)} for branch in condition.branches]
-        return set.intersection(*branches) if branches else set()
-    if isinstance(condition, Equal):
-        columns: tuple[SourceColumn, ...] = (condition.left, condition.right)
-    elif isinstance(condition, Restricts) and not condition.strict:
-        return set()
-    else:
-        columns = (condition.column,)
-    # A column that FULL JOIN … USING merges comes from either side.
-    return {column.source for column in columns if not column.merged}
-
-
-_LOSSY = frozenset({"float4", "float8"})
-_EXACT = frozenset({"int8", "numeric"})
-_WHOLE = frozenset({"int2", "int4", "int8", "text"})
-
-
-def keep_values(*types: Name | None) -> bool:
-    """Are values that ``=`` calls equal the same? int8 and numeric are rounded to be compared with a float8."""
-    names = [each.name for each in types if each is not None]
-    return _LOSSY.isdisjoint(names) or _EXACT.isdisjoint(names)
-
-
-def concerns_groups(condition: Condition, level: Level) -> bool:
-    """Does a condition of HAVING speak of nothing but columns that every grouping has, and of levels around?"""
-    groups = {id(each.direct) for each in level.group or () if each.direct is not None and exact_column(each)}
-    return all(id(column) in groups for column in _columns_of([condition]) if column.source.level is level)
-
-
-def exact_column(expr: Expr) -> SourceColumn | None:
-    """The column that an expression is, unless it is cast to a type whose modifier may cut it, as numeric(5, -1) does."""
-    column = expr.direct
-    if column is None or expr.type is None or expr.type == column.type or expr.type.name in _WHOLE:
-        return column
-    return None
-
-
-def pushes_down(level: Level, output: Output, *, exact: bool) -> bool:
-    """Could PostgreSQL push a condition on this output below the level's own operations?
-
-    Source: subquery_is_pushdown_safe in src/backend/optimizer/path/allpaths.c.
-    """
-    if level.limited or output.expr.set_returning:
-        return False
-
-    def among(exprs: list[Expr]) -> bool:
-        if exact:
-            return any(each.direct is output.expr.direct for each in exprs if exact_column(each) is not None)
-        return any(each.probe is not None and each.probe is output.expr.probe for each in exprs)
-
-    if (level.group is not None or level.has_aggregate) and not among(level.group or []):
-        return False
-    if not all(among(window) for window in level.windows):
-        return False
-    return level.distinct_on is None or among(level.distinct_on)
-
-
-def _columns_of(conditions: Iterable[Condition]) -> set[SourceColumn]:
-    found: set[SourceColumn] = set()
-    for condition in conditions:
-        if isinstance(condition, Equal):
-            found |= {condition.left, condition.right}
-        elif isinstance(condition, Or):
-            for branch in condition.branches:
-                found |= _columns_of(branch)
-        else:
-            found.add(condition.column)
-    return found
 
 
 def _index(source: Source, column: SourceColumn) -> int | None:

@@ -10,10 +10,10 @@ from pg_guard.facts.conditions import read_condition
 from pg_guard.facts.model import ColumnUse, JoinLevel, Recursion, StatementUse
 from pg_guard.facts.names import PG, SYSTEM_COLUMNS
 from pg_guard.facts.outputs import output_name
-from pg_guard.facts.predicates import concerns_groups
 from pg_guard.facts.references import composite, field_names, find_qualifier
 from pg_guard.facts.scopes import Base, Cte, Expr, Level, Output, Query, Scope, SourceColumn
 from pg_guard.facts.sorting import read_group, read_sort
+from pg_guard.facts.validity import concerns_groups
 
 if TYPE_CHECKING:
     from pg_guard.facts.reader import Reader

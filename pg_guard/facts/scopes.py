@@ -39,6 +39,7 @@ class Expr(NamedTuple):
             may not depend on any row.
         row: The source whose whole row it is, when it is one.
         value: The literal's text when it is one.
+        exact: True when `value` is the value itself: nothing but one plain cast stands around the literal.
         set_returning: True when a set-returning function stands in it.
         aggregate: True when an aggregate stands in it.
         fields: Types of the fields of rows without a named type that stand in it.
@@ -56,6 +57,7 @@ class Expr(NamedTuple):
     aggregate: bool = False
     fields: tuple[Name | None, ...] = ()
     query: Query | None = None
+    exact: bool = False
 
     @property
     def held(self) -> tuple[Name | None, ...]:
