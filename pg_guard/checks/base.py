@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pg_guard.decision import Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pg_guard.catalog.model import Name
     from pg_guard.facts.model import Facts
@@ -20,11 +20,12 @@ __all__ = ["Check", "Subject"]
 
 @dataclass(frozen=True)
 class Subject:
-    """One statement under check."""
+    """One statement under check; `principal` are the attributes of who asks."""
 
     sql: SqlText
     facts: Facts
     names: Names
+    principal: Mapping[str, object] = field(default_factory=dict)
 
     def finding(self, rule: str, severity: Severity, message: str, remediation: str, location: int) -> Finding:
         """A finding with its place in the text."""
