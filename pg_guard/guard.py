@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from pg_guard.facts.reader import Reader, TooDeep
 from pg_guard.facts.views import ViewShapes
 from pg_guard.policy.compile import compile_policy
 from pg_guard.policy.load import load_policy
+from pg_guard.policy.using import open_policy, pack_digests, packs_of
 from pg_guard.sql.agree import differences, lexical_differences
 from pg_guard.sql.parse import read_sqlglot, tokenize
 from pg_guard.sql.text import HARD_TOKENS, Refusal, SqlText, admit
@@ -28,13 +30,14 @@ from pg_guard.sql.witness import explained, read_postgres
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlglot import Token
 
     from pg_guard.catalog.model import Catalog, Column, Relation
     from pg_guard.facts.model import Facts
     from pg_guard.policy.model import Policy
+    from pg_guard.policy.packs import Pack
 
 __all__ = ["Guard"]
 
@@ -51,24 +54,43 @@ class Guard:
         policy: The policy.
         catalog: The database's catalog. Without one, names are taken as written, and a star over a relation with
             denied columns is refused.
+        packs: The rule packs to take those of the policy from; packs that it does not name are in force, too. When left
+            out, the policy's packs are those that come with pg-guard.
+
+    Raises:
+        PolicyError: A pack that the policy uses is missing or does not fit.
     """
 
-    def __init__(self, policy: Policy, catalog: Catalog | None = None) -> None:
+    def __init__(self, policy: Policy, catalog: Catalog | None = None, packs: Iterable[Pack] | None = None) -> None:
         self.policy = policy
         self.catalog = catalog
-        self._program = compile_policy(policy, catalog)
+        self.packs = packs_of(policy, packs)
+        self._program = compile_policy(policy, catalog, self.packs)
         self._shapes = ViewShapes()
         self._digests = {"policy": policy.digest} | ({"catalog": catalog.digest} if catalog is not None else {})
+        if self.packs:
+            self._digests |= pack_digests(self.packs)
+
+    @classmethod
+    def from_packs(cls, packs: Iterable[Pack], catalog: Catalog | None = None) -> Guard:
+        """A guard with the rules of packs and hardly anything else, for linting and for tests of rules.
+
+        It permits what can be understood; no deployment should run under it.
+        """
+        return cls(open_policy(), catalog, packs)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], catalog: Catalog | None = None) -> Guard:
-        """Load a policy file, with the policies that it extends and the environment's overlay.
+        """Load a policy file, with the policies that it extends, the environment's overlay and its rule packs.
+
+        Packs are looked for among those that come with pg-guard, then in ``packs/`` beside the policy.
 
         Raises:
             UsageError: The file cannot be read.
             PolicyError: It is not a valid policy; all problems are in it.
         """
-        return cls(load_policy(path).policy, catalog)
+        loaded = load_policy(path)
+        return cls(loaded.policy, catalog, loaded.packs)
 
     def check(
         self,
@@ -171,6 +193,11 @@ class Guard:
             digests=self._digests | {"statement": _digest(statement)},
             timings_us={"total": elapsed_us},
         )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of all that decides: the policy, its packs, the catalog."""
+        return _digest(json.dumps(self._digests, sort_keys=True))
 
     @property
     def search_path(self) -> tuple[str, ...]:

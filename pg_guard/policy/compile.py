@@ -17,12 +17,14 @@ from pg_guard.checks.where import WhereCheck, WhereClause
 from pg_guard.checks.work import WorkCheck
 from pg_guard.facts.names import Names
 from pg_guard.policy.model import CapabilityPattern, FunctionPattern, Functions, Policy
+from pg_guard.policy.using import pack_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pg_guard.catalog.model import Catalog, Name
     from pg_guard.checks.base import Check
+    from pg_guard.policy.packs import Pack
 
 __all__ = ["Program", "compile_policy"]
 
@@ -49,8 +51,8 @@ class Program:
     expand: frozenset[Name]
 
 
-def compile_policy(policy: Policy, catalog: Catalog | None) -> Program:
-    """Compile a policy against a catalog; every clause becomes a check."""
+def compile_policy(policy: Policy, catalog: Catalog | None, packs: Iterable[Pack] = ()) -> Program:
+    """Compile a policy against a catalog; every clause becomes a check, and so do the rules of its packs together."""
     path = policy.search_path or (catalog.search_path if catalog is not None else _NO_CATALOG_PATH)
     names = Names(catalog, tuple(path))
     tables = TableAccess(
@@ -75,6 +77,9 @@ def compile_policy(policy: Policy, catalog: Catalog | None) -> Program:
     checks.append(WorkCheck(limits.product_rows, 2 * limits.generated_bytes))
     if policy.joins.max_tables is not None:
         checks.append(JoinCheck(policy.joins.max_tables))
+    rules = pack_check(policy, packs)
+    if rules is not None:
+        checks.append(rules)
     return Program(policy, tuple(checks), names, tables, columns, _views_to_expand(clauses, names))
 
 

@@ -1,8 +1,8 @@
 """Loading a policy. In: a file or a text, and the environment. Out: a `LoadedPolicy`, or one `PolicyError` with all.
 
 The steps, each in a module of its own: `document` (YAML with places) → `validate` (the format) and `supported` (what
-is not enforced yet) → `extends` (bases below) → `overlay` (the deployment's values above) → `validate` → `lint`
-(warnings).
+is not enforced yet) → `extends` (bases below) → `overlay` (the deployment's values above) → `validate` → `using`
+(rule packs) → `lint` (warnings).
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from pg_guard.policy.extends import Extender
 from pg_guard.policy.lint import find_unmatched, find_warnings
 from pg_guard.policy.overlay import overlay_environment
 from pg_guard.policy.supported import find_unsupported
+from pg_guard.policy.using import resolve_packs, search_path_of
 from pg_guard.policy.validate import find_expired, in_order, validate_document
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from pg_guard.policy.model import Policy
+    from pg_guard.policy.packs import Pack
 
 __all__ = ["LoadedPolicy", "load_policy", "parse_policy"]
 
@@ -38,12 +40,14 @@ class LoadedPolicy:
         problems: Warnings, in file order.
         sources: The files and environment variables that it was made of, bases first.
         document: The same values with the place of each, for explanations.
+        packs: The rule packs that it uses, verified.
     """
 
     policy: Policy
     problems: tuple[Problem, ...] = ()
     sources: tuple[str, ...] = ()
     document: Document | None = None
+    packs: tuple[Pack, ...] = ()
 
 
 def load_policy(
@@ -114,12 +118,16 @@ def _load(
     effective, overlay_problems = overlay_environment(merged or Document(file, {}), environ)
     found += overlay_problems
     policy = None
+    packs: tuple[Pack, ...] = ()
     if merged is not None and not found:
         effective = replace(effective, data={**effective.data, "extends": []})
         policy, invalid = validate_document(effective)
         found += [*invalid, *find_unsupported(effective)]
         if policy is not None:
             found += find_expired(effective, policy, today or datetime.datetime.now(datetime.UTC).date())
+            used = [Path(name) for name in (*extender.files, file)]
+            packs, unusable = resolve_packs(effective, policy, search_path_of(used))
+            found += unusable
     files = [*extender.files, *([] if file in extender.files else [file])]
     if found or policy is None:
         raise PolicyError(in_order(found, files))
@@ -128,4 +136,4 @@ def _load(
         warnings += find_unmatched(effective, policy, catalog_names)
     places = dict.fromkeys(effective.place(path)[0] for path in effective.origins)
     variables = [place.file for place in places if place.secret]
-    return LoadedPolicy(policy, in_order(warnings, files), (*files, *variables), effective)
+    return LoadedPolicy(policy, in_order(warnings, files), (*files, *variables), effective, packs)

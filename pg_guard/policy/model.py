@@ -10,7 +10,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    Tag,
+)
 
 from pg_guard.catalog.capabilities import Capability
 from pg_guard.policy.values import (
@@ -23,6 +34,7 @@ from pg_guard.policy.values import (
     Reason,
     Seconds,
     TablePattern,
+    VersionSpecifier,
 )
 
 __all__ = [
@@ -34,6 +46,7 @@ __all__ = [
     "Joins",
     "Limits",
     "Metadata",
+    "PackParameter",
     "PackUse",
     "Policy",
     "PolicyException",
@@ -72,6 +85,10 @@ def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _list_to_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
 TablePatterns = Annotated[
     Annotated[tuple[TablePattern, ...], Field(min_length=1)],
     BeforeValidator(
@@ -83,6 +100,10 @@ Capabilities = Annotated[
     BeforeValidator(
         _one_or_many, json_schema_input_type=Capability | Annotated[tuple[Capability, ...], Field(min_length=1)]
     ),
+]
+PackParameter: TypeAlias = Annotated[
+    StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictStr, ...],
+    BeforeValidator(_list_to_tuple, json_schema_input_type=bool | int | float | str | list[str]),
 ]
 OptionalReason = Annotated[
     Reason | None,
@@ -108,8 +129,11 @@ class PackUse(_Section):
 
     use: Annotated[str, Field(min_length=1)]
     """The pack's name."""
-    version: str | None = None
+    version: VersionSpecifier | None = None
     """Versions that are accepted, as in ``~=1.2``; any when left out."""
+    parameters: Mapping[str, PackParameter] = Field(default_factory=dict)
+    """By name, values for parameters of the pack's rules; each rule that declares the name takes it."""
+    reason: OptionalReason = None
 
 
 class RuleOverride(_Section):
@@ -259,15 +283,16 @@ class PolicyException(_Section):
     id: Annotated[str, Field(min_length=1)]
     """Names the exception in decisions and reports."""
     rules: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
-    """Ids of the rules that it lifts."""
+    """Ids of the rules of packs that it lifts: their findings stay, as warnings."""
     tables: tuple[TablePattern, ...] = ()
-    """Relations that it holds for; all when left out."""
+    """Relations that it holds for; all when left out. It lifts a finding when it covers every relation behind it, or
+    the view through which they are read."""
     reason: Reason
     """Why it is needed."""
     approved_by: Annotated[str, Field(min_length=1)]
     """Who approved it."""
     expires: Day
-    """Its last day, as in ``2026-12-31``; afterwards the policy no longer loads."""
+    """Its last day in UTC, as in ``2026-12-31``; then its rules are back in force, and the policy no longer loads."""
 
 
 class PolicyTest(_Section):

@@ -19,8 +19,6 @@ __all__ = ["NOT_YET", "find_unsupported"]
 
 NOT_YET: Final[tuple[tuple[str, str], ...]] = (
     # path ("[]": each entry; "=value": only that value), and what to do until it is supported
-    ("packs", "remove the section"),
-    ("rules", "remove the section"),
     ("columns.on_star=omit", "use on_star: deny"),
     ("columns.mask", "list the columns under columns.deny"),
     ("where[].equals", "list the columns under `columns`, which holds them to constants or parameters"),
@@ -28,7 +26,6 @@ NOT_YET: Final[tuple[tuple[str, str], ...]] = (
     ("joins.cartesian", "limit joins.max_tables"),
     ("limits.cost", "use limits.statement_timeout"),
     ("principals", "remove the section"),
-    ("exceptions", "remove the section"),
 )
 
 

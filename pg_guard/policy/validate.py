@@ -1,11 +1,11 @@
-"""From a document to a policy. In: data with places. Out: a `Policy`, or a problem for every error in it."""
+"""From a document to a value. In: data with places, a format. Out: a `Policy` or another model, or a problem for every error."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pg_guard.errors import Problem
     from pg_guard.policy.document import Document, KeyPath
 
-__all__ = ["find_expired", "in_order", "validate_document"]
+__all__ = ["find_expired", "in_order", "validate_document", "validate_model"]
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def validate_document(document: Document, *, complete: bool = True) -> tuple[Policy | None, list[Problem]]:
@@ -32,13 +34,27 @@ def validate_document(document: Document, *, complete: bool = True) -> tuple[Pol
     Returns:
         The policy, or None when there are errors; and the errors.
     """
+    return validate_model(document, Policy, POLICY_SCHEMA if complete else "")
+
+
+def validate_model(document: Document, model: type[Model], schema: str) -> tuple[Model | None, list[Problem]]:
+    """Check a document against any format.
+
+    Args:
+        document: A file's data.
+        model: The format.
+        schema: What the key ``schema`` must say, for the hint where it is missing; '' when it may be missing.
+
+    Returns:
+        The value, or None when there are errors; and the errors.
+    """
     problems: list[Problem] = []
-    if complete and "schema" not in document.data:
-        hint = f"begin with: schema: {POLICY_SCHEMA}"
+    if schema and "schema" not in document.data:
+        hint = f"begin with: schema: {schema}"
         problems.append(document.problem((), "the key 'schema' is missing", hint=hint))
-    policy = None
+    value = None
     try:
-        policy = Policy.model_validate(document.data)
+        value = model.model_validate(document.data)
     except ValidationError as error:
         seen = set()
         for details in error.errors(include_url=False):
@@ -48,8 +64,8 @@ def validate_document(document: Document, *, complete: bool = True) -> tuple[Pol
             # A union reports once for each of its members; the first says enough.
             if (path, is_key) not in seen and not _within(path, document.broken):
                 seen.add((path, is_key))
-                problems.append(_describe(document, details, path, is_key))
-    return (None if problems or document.broken else policy), problems
+                problems.append(_describe(document, model, details, path, is_key))
+    return (None if problems or document.broken else value), problems
 
 
 def find_expired(document: Document, policy: Policy, today: datetime.date) -> list[Problem]:
@@ -130,17 +146,20 @@ _BOUNDS = {
     "string_too_short": "is empty",
     "string_too_long": "is longer than {max_length} characters",
     "too_short": "lists nothing",
+    "string_pattern_mismatch": "does not have the form {pattern}",
 }
 
 
-def _describe(document: Document, details: ErrorDetails, path: KeyPath, is_key: bool) -> Problem:
+def _describe(
+    document: Document, model: type[BaseModel], details: ErrorDetails, path: KeyPath, is_key: bool
+) -> Problem:
     kind, context = details["type"], details.get("ctx", {})
     value = document.data  # as it was written: pydantic's own input may already be converted
     for step in path:
         value = _step_into(value, step)
     secret = document.place(path)[0].secret
     if kind == "extra_forbidden":
-        known = _keys_at(path[:-1])
+        known = _keys_at(model, path[:-1])
         close = difflib.get_close_matches(str(path[-1]), known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}" if known else ""
         name = "" if secret else f" {path[-1]!r}"
@@ -198,9 +217,9 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in inner for model in _models_in(part)]
 
 
-def _keys_at(path: KeyPath) -> list[str]:
+def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     """The keys that the format knows in the mapping at a path."""
-    models: list[type[BaseModel]] = [Policy]
+    models: list[type[BaseModel]] = [model]
     for step in path:
         fields = [
             field for model in models for name, field in model.model_fields.items() if (field.alias or name) == step

@@ -9,6 +9,8 @@ import datetime
 import re
 from typing import Annotated, Final
 
+import packaging.specifiers
+import packaging.version
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
@@ -22,6 +24,8 @@ __all__ = [
     "Reason",
     "Seconds",
     "TablePattern",
+    "Version",
+    "VersionSpecifier",
     "is_match_all",
     "split_name",
 ]
@@ -162,6 +166,22 @@ def _day(value: object) -> object:
     raise _problem("is not a day", "write it as 2026-12-31")
 
 
+def _version(text: str) -> str:
+    try:
+        packaging.version.Version(text)
+    except packaging.version.InvalidVersion:
+        raise _problem("is not a version", "write it as in PEP 440: 1.2.0") from None
+    return text
+
+
+def _specifier(text: str) -> str:
+    try:
+        packaging.specifiers.SpecifierSet(text)
+    except packaging.specifiers.InvalidSpecifier:
+        raise _problem("is not a list of versions", "write for example ~=1.2 or >=1.0,<2") from None
+    return text
+
+
 def _reason(text: str) -> str:
     if not text.strip():
         raise _problem("gives no reason")
@@ -181,6 +201,12 @@ FunctionName = Annotated[str, AfterValidator(_function)]
 """``name``, ``schema.name``, a wildcard pattern, or one of them with argument types in parentheses."""
 
 Reason = Annotated[str, AfterValidator(_reason)]
+
+Version = Annotated[str, AfterValidator(_version)]
+"""A version as in PEP 440: ``1.2.0``."""
+
+VersionSpecifier = Annotated[str, AfterValidator(_specifier)]
+"""Versions that are accepted, as in PEP 440: ``~=1.2``, ``>=1.0,<2``."""
 
 PositiveInt = Annotated[int, Strict(), Field(gt=0, le=2**31 - 1)]
 """A whole number from 1; text such as "10" and booleans are refused."""

@@ -1,0 +1,148 @@
+"""Facts on what a statement calls. In: its functions and operators. Out: their attributes for rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pg_guard.catalog import builtins
+from pg_guard.catalog.capabilities import CAPABILITIES
+from pg_guard.catalog.model import Name
+from pg_guard.checks.terms import UNKNOWN, Attribute, Fact, Value, View, one_of
+from pg_guard.checks.terms_names import CLAUSES
+
+if TYPE_CHECKING:
+    from pg_guard.catalog.model import Function
+    from pg_guard.facts.model import FunctionUse
+
+__all__ = ["FACTS", "UNCLASSIFIED"]
+
+UNCLASSIFIED: Final = "unclassified"
+"""The capability of functions that nobody has judged: the deployment's own, and those of unknown extensions."""
+
+_SYSTEM: Final = ("pg_catalog", "information_schema")
+_OWN: Final = frozenset({UNCLASSIFIED})
+_POSITIONS: Final = ("call", "syntax", "operator", "cast", "attribute", "domain", "sample", "type", "sort")
+
+
+def _ships(function: Function) -> bool:
+    return not function.planted and (function.schema in _SYSTEM or function.extension in builtins.extensions())
+
+
+def _is_builtin(use: FunctionUse) -> bool:
+    """Is it PostgreSQL's own by its name alone? pg_catalog is searched first."""
+    return use.schema in (None, "pg_catalog") and builtins.classify(use.name) is not None
+
+
+def _name(view: View, use: FunctionUse) -> Value:
+    if use.candidates:
+        return one_of(function.key for function in use.candidates)
+    if use.schema is not None:
+        return Name(use.schema, use.name)
+    if _is_builtin(use) and view.names.path[:1] == ("pg_catalog",):
+        return Name("pg_catalog", use.name)
+    return one_of(Name(schema, use.name) for schema in view.names.path)
+
+
+def _schema(view: View, use: FunctionUse) -> Value:
+    name = _name(view, use)
+    return name.schema if isinstance(name, Name) else one_of(each.schema for each in name.values)
+
+
+def _capabilities(_view: View, use: FunctionUse) -> Value:
+    literals = dict(use.literals)
+    if not use.candidates:
+        if not _is_builtin(use):
+            return _OWN
+        return builtins.classify(use.name, literals=literals) or None
+    found = []
+    for function in use.candidates:
+        if not _ships(function):
+            found.append(_OWN)
+            continue
+        capabilities = builtins.classify(
+            function.name,
+            schema=function.schema,
+            extension=function.extension,
+            args=tuple(arg.name for arg in function.args),
+            literals=literals,
+        )
+        if capabilities is None:
+            return UNKNOWN
+        found.append(capabilities)
+    return one_of(found)
+
+
+def _of_candidates(read: Any) -> Any:
+    """An attribute of the function that is called: unknown where none is known or where overloads differ."""
+
+    def get(_view: View, use: FunctionUse) -> Value:
+        return one_of(read(function) for function in use.candidates)
+
+    return get
+
+
+def _user_defined(_view: View, use: FunctionUse) -> Value:
+    if not use.candidates:
+        return not _is_builtin(use)
+    return one_of(not _ships(function) for function in use.candidates)
+
+
+def _literals(_view: View, use: FunctionUse) -> Value:
+    return frozenset(text for _, text in use.literals) or None
+
+
+_FUNCTION = Fact(
+    "function",
+    "A function that the statement may call: by name, by special syntax, behind an operator, a cast or a sort.",
+    lambda view: view.facts.functions,
+    (
+        Attribute("name", "name", "Its name, as PostgreSQL stores it.", _name),
+        Attribute(
+            "capability",
+            "text",
+            "What it can do (pg_guard.catalog.capabilities); `unclassified` for the deployment's own functions.",
+            _capabilities,
+            words=(*sorted(CAPABILITIES), UNCLASSIFIED),
+        ),
+        Attribute("schema", "text", "Its schema.", _schema),
+        Attribute("position", "text", "How it is called.", lambda _view, use: use.position, words=_POSITIONS),
+        Attribute(
+            "use",
+            "text",
+            "The clause that calls it.",
+            lambda _view, use: getattr(use, "use", UNKNOWN),
+            words=CLAUSES,
+        ),
+        Attribute("user_defined", "flag", "It does not come with PostgreSQL or a known extension.", _user_defined),
+        Attribute(
+            "kind",
+            "text",
+            "What it is; unknown without a catalog.",
+            _of_candidates(lambda function: function.kind),
+            words=("function", "aggregate", "window", "procedure"),
+        ),
+        Attribute(
+            "extension",
+            "text",
+            "The extension that owns it.",
+            _of_candidates(lambda function: function.extension or None),
+        ),
+        Attribute("literal", "text", "The text of a constant argument.", _literals),
+        Attribute(
+            "security_definer",
+            "flag",
+            "It runs with its owner's rights; unknown without a catalog.",
+            _of_candidates(lambda function: function.security_definer),
+        ),
+        Attribute(
+            "volatility",
+            "text",
+            "immutable, stable or volatile; unknown without a catalog.",
+            _of_candidates(lambda function: function.volatility),
+            words=("immutable", "stable", "volatile"),
+        ),
+        Attribute("via", "name", "A view or another object on the way to it.", lambda _view, use: frozenset(use.via)),
+    ),
+)
+
+FACTS: Final[tuple[Fact, ...]] = (_FUNCTION,)
