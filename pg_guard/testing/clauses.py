@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pg_guard.catalog.model import Catalog
     from pg_guard.decision import Finding
+    from pg_guard.policy.packs import Pack
     from pg_guard.testing.model import Result
 
 __all__ = ["find_clauses"]
@@ -48,20 +49,22 @@ _Data = dict[str, Any]
 class _Variant:
     """A policy with more or fewer clauses, and what it says of statements."""
 
-    def __init__(self, data: _Data) -> None:
+    def __init__(self, data: _Data, catalog: Catalog | None, packs: tuple[Pack, ...] = ()) -> None:
         self.data = data
+        self._catalog = catalog
+        self._packs = packs
         self._guard: Guard | None = None
         self._findings: dict[str, frozenset[Finding]] = {}
 
-    def check(self, sql: str, catalog: Catalog | None) -> frozenset[Finding]:
+    def check(self, sql: str) -> frozenset[Finding]:
         if sql not in self._findings:
             if self._guard is None:
-                self._guard = Guard(Policy.model_validate(self.data), catalog)
+                self._guard = Guard(Policy.model_validate(self.data), self._catalog, self._packs)
             self._findings[sql] = frozenset(self._guard.check(sql).findings)
         return self._findings[sql]
 
     def but(self, section: str, value: Any) -> _Variant:
-        return _Variant(self.data | {section: value})
+        return _Variant(self.data | {section: value}, self._catalog, self._packs)
 
     def set(self, section: str, key: str, value: Any) -> _Variant:
         return self.but(section, self.data[section] | {key: value})
@@ -85,7 +88,7 @@ class _Probe(NamedTuple):
     without: _Variant
 
 
-def find_clauses(file: str, policy: Policy, catalog: Catalog | None, results: tuple[Result, ...]) -> tuple[Clause, ...]:
+def find_clauses(file: str, guard: Guard, results: tuple[Result, ...]) -> tuple[Clause, ...]:
     """Every clause that the file itself states; those of a policy that it extends belong to that one's tests.
 
     Limits of the run (``rows``, ``result_bytes``, ``statement_timeout``, ``cost``) refuse no statement before it runs,
@@ -93,21 +96,21 @@ def find_clauses(file: str, policy: Policy, catalog: Catalog | None, results: tu
 
     Args:
         file: The policy file.
-        policy: The policy that was made of it.
-        catalog: The catalog under which the tests ran.
+        guard: The guard with its policy, under which the tests ran.
         results: The outcome of its tests.
     """
     document = read_effective(file)
     passed = tuple(result for result in results if result.passed)
-    judge = _Judge(catalog, passed)
+    policy, catalog = guard.policy, guard.catalog
+    judge = _Judge(passed)
     missing: dict[KeyPath, str] = {}
     for path, rule in _BY_RULE.items():
         hit = any(finding.rule == rule for result in passed for finding in result.findings)
         missing[path] = "" if hit else "no test is refused by it"
     # Rules of packs neither refuse nor permit for a pattern, and only take time here.
-    plain = _Variant(policy.to_dict() | {"packs": [], "rules": {}, "exceptions": [], "tests": []})
+    plain = _Variant(policy.to_dict() | {"packs": [], "rules": {}, "exceptions": [], "tests": []}, catalog)
     missing |= {probe.path: judge.missing(plain, probe) for probe in _probes(plain)}
-    whole = _Variant(policy.to_dict())
+    whole = _Variant(policy.to_dict(), catalog, guard.packs)
     missing |= {path: judge.missing_difference(whole, without) for path, without in _overrides(whole)}
     clauses = (_clause(document, path, why) for path, why in missing.items() if _states(document, path))
     return tuple(sorted(clauses, key=lambda clause: (clause.line, clause.column, clause.path)))
@@ -116,8 +119,7 @@ def find_clauses(file: str, policy: Policy, catalog: Catalog | None, results: tu
 class _Judge:
     """Compares what policies say of the statements of tests that passed."""
 
-    def __init__(self, catalog: Catalog | None, passed: tuple[Result, ...]) -> None:
-        self._catalog = catalog
+    def __init__(self, passed: tuple[Result, ...]) -> None:
         self._refused = tuple(result.case.sql for result in passed if result.case.expect == "deny")
         self._allowed = tuple(result.case.sql for result in passed if result.case.expect != "deny")
 
@@ -143,7 +145,7 @@ class _Judge:
 
     def _brings(self, more: _Variant, less: _Variant, sql: str) -> bool:
         """Has the statement a finding under the first policy that it has not under the second?"""
-        return bool(more.check(sql, self._catalog) - less.check(sql, self._catalog))
+        return bool(more.check(sql) - less.check(sql))
 
 
 def _probes(whole: _Variant) -> Iterator[_Probe]:

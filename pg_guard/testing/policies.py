@@ -53,7 +53,7 @@ def load_policy_tests(
     """
     names = catalog.relation_index.keys() if catalog is not None else None
     loaded = load_policy(path, environ=environ, catalog_names=names)
-    return PolicyTests(loaded, Guard(loaded.policy, catalog), _cases(path, loaded.policy))
+    return PolicyTests(loaded, Guard(loaded.policy, catalog, loaded.packs), _cases(path, loaded.policy))
 
 
 def run_policy(
@@ -85,7 +85,7 @@ def run_policy(
     policy = tests.loaded.policy
     subject = f"{policy.metadata.name} {policy.metadata.version}"
     results = tuple(tests.run(case) for case in tests.cases if selected(case))
-    clauses = find_clauses(path, policy, catalog, results) if coverage else ()
+    clauses = find_clauses(path, tests.guard, results) if coverage else ()
     return Suite(path, "policy", subject, results, clauses, tests.loaded.problems, sources=tests.loaded.sources)
 
 
