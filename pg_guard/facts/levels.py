@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pg_guard.facts.sides import Sizes
     from pg_guard.sql.witness import Node
 
-__all__ = ["describe_level", "describe_operation", "read_limit"]
+__all__ = ["describe_level", "describe_set", "read_limit"]
 
 _DEEPEST = 200
 
@@ -56,7 +56,7 @@ def describe_level(body: Node, query: Query, role: QueryRole, depth: int, place:
     )
 
 
-def describe_operation(body: Node, query: Query, role: QueryRole, depth: int, place: int) -> QueryUse:
+def describe_set(body: Node, query: Query, role: QueryRole, depth: int, place: int) -> QueryUse:
     """What a set operation is."""
     name = body["op"].removeprefix("SETOP_").lower()
     limited, limit, offset, offset_rows = read_limit(body)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from pg_guard.facts.levels import describe_level, describe_operation, read_limit
+from pg_guard.facts.levels import describe_level, describe_set, read_limit
 from pg_guard.facts.linkage import Groups, Joining, conclude_joins, first_location, join_type
-from pg_guard.facts.repeats import conjuncts, repeated, same
-from pg_guard.facts.shapes_model import LiteralUse, Operand, OperatorUse, SortUse, SubqueryUse
-from pg_guard.facts.sides import Sizes, cast_name, describe, output_nullable, strip_casts
+from pg_guard.facts.operations import describe_operation, is_equality, rejects_null
+from pg_guard.facts.repeats import conjuncts, repeated
+from pg_guard.facts.shapes_model import LiteralUse, SubqueryUse
+from pg_guard.facts.sides import Sizes, cast_name, output_nullable
+from pg_guard.facts.sortshapes import describe_sort
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,23 +38,9 @@ _CLAUSES: tuple[tuple[str, Use], ...] = (
 _SUBLINKS = {
     "EXISTS_SUBLINK": "exists", "EXPR_SUBLINK": "scalar", "ARRAY_SUBLINK": "array", "ALL_SUBLINK": "all", "ANY_SUBLINK": "in",
 }  # fmt: skip
-# Comparisons that are never true of NULL.
-_STRICT = frozenset(
-    {"=", "<>", "!=", "<", ">", "<=", ">=", "~~", "~~*", "~", "~*", "!~~", "!~~*", "!~", "!~*", "BETWEEN"}
-)
-_STRICT_KINDS = frozenset(
-    {"AEXPR_OP", "AEXPR_IN", "AEXPR_LIKE", "AEXPR_ILIKE", "AEXPR_BETWEEN", "AEXPR_OP_ANY", "AEXPR_SIMILAR"}
-)
-_KIND_NAMES = {
-    "AEXPR_OP": "operator", "AEXPR_OP_ANY": "any", "AEXPR_OP_ALL": "all", "AEXPR_DISTINCT": "distinct",
-    "AEXPR_NOT_DISTINCT": "distinct", "AEXPR_NULLIF": "nullif", "AEXPR_IN": "in", "AEXPR_LIKE": "like", "AEXPR_ILIKE": "like",
-    "AEXPR_SIMILAR": "similar", "AEXPR_BETWEEN": "between", "AEXPR_NOT_BETWEEN": "between", "AEXPR_BETWEEN_SYM": "between",
-    "AEXPR_NOT_BETWEEN_SYM": "between",
-}  # fmt: skip
 _LITERALS = {"ival": "integer", "fval": "numeric", "sval": "text", "boolval": "boolean", "bsval": "bit"}
 # Fields that hold names and types, not expressions.
 _SKIPPED = frozenset({"typeName", "funcname", "name", "location", "fields"})
-_NO_CONST: Node = {}
 
 
 class _Step(NamedTuple):
@@ -130,7 +118,7 @@ class _Walk:
         if query.kind == "setop":
             for side in ("larg", "rarg"):
                 self.query(body[side], "branch", depth)
-            use = describe_operation(body, query, role, depth, place)
+            use = describe_set(body, query, role, depth, place)
             self._facts.queries.append(use._replace(unused_ctes=unused))
         elif query.kind == "select" and query.level is not None:
             joins = self._walk_from(body, query.level, depth)
@@ -227,7 +215,7 @@ class _Walk:
             reads |= found
             crosses = not (found.isdisjoint(sides.left) or found.isdisjoint(sides.right))
             either |= crosses and conjunct.get("BoolExpr", {}).get("boolop") == "OR_EXPR"
-            equality |= crosses and _is_equality(conjunct)
+            equality |= crosses and is_equality(conjunct)
         right = body["rarg"]
         joins.append(
             Joining(
@@ -241,27 +229,7 @@ class _Walk:
             self._sinks.append(set())
             self._walk(conjunct, "where", depth, condition=True)
             self._link(level, self._pop())
-            self._strict.update(self._rejects_null(conjunct))
-
-    def _rejects_null(self, node: Node) -> Iterable[SourceColumn]:
-        """Columns of which a condition is never true when they are NULL."""
-        operands: list[Node] = []
-        if "A_Expr" in node:
-            body = node["A_Expr"]
-            name = body["name"][-1]["String"]["sval"] if body.get("name") else ""
-            if body.get("kind", "AEXPR_OP") in _STRICT_KINDS and name in _STRICT:
-                operands = [body.get("lexpr", {}), body.get("rexpr", {})]
-        elif "NullTest" in node and node["NullTest"].get("nulltesttype") == "IS_NOT_NULL":
-            operands = [node["NullTest"].get("arg", {})]
-        elif "SubLink" in node and node["SubLink"].get("subLinkType") == "ANY_SUBLINK":
-            operands = [node["SubLink"].get("testexpr", {})]
-        for operand in operands:
-            value = self._details.expr(operand["ColumnRef"]) if "ColumnRef" in operand else None
-            if value is not None and value.direct is not None:
-                column = value.direct
-                while len(column.merged) == 1:
-                    column = column.merged[0]
-                yield column
+            self._strict.update(rejects_null(self._details, conjunct))
 
     def _link(self, level: Level, reads: Sink, own: Iterable[Source] = ()) -> None:
         """What a condition reads is linked; so is an item of FROM with what it reads of its neighbours."""
@@ -358,46 +326,10 @@ class _Walk:
         )
 
     def _operator(self, body: Node, step: _Step) -> None:
-        names = body.get("name", [])
-        name = names[-1]["String"]["sval"] if names else ""
-        written = body.get("kind", "AEXPR_OP")
-        kind = _KIND_NAMES.get(written, "operator")
-        left_node, right_node = body.get("lexpr"), body.get("rexpr") or {}
-        negated = "NOT_BETWEEN" in written or (kind == "distinct" and written == "AEXPR_NOT_DISTINCT")
-        items = 1
-        low: Operand | None = None
-        if kind == "in":
-            negated, name = name == "<>", "="
-            items = len(right_node.get("List", {}).get("items", ()))
-        elif kind in ("like", "similar") or name in ("!~", "!~*"):
-            negated, name = name.startswith("!"), name.removeprefix("!")
-        elif kind == "between":
-            name = "between"
-            bounds = right_node.get("List", {}).get("items", [])
-            low = describe(self._details, self._sizes, bounds[0]) if len(bounds) == 2 else None
-            right_node = bounds[1] if len(bounds) == 2 else right_node
-        elif kind == "distinct":
-            name = "distinct"
-        if kind == "similar":
-            # The grammar writes its pattern as a call.
-            name, args = "similar", right_node.get("FuncCall", {}).get("args", [])
-            right_node = args[0] if args else right_node
-        left = describe(self._details, self._sizes, left_node) if left_node else None
+        operation = describe_operation(self._details, self._sizes, body, step.use, negated=step.negated)
+        place = self._reader.at(operation.location)
         self._facts.operations.append(
-            OperatorUse(
-                name,
-                kind,
-                negated != step.negated,
-                left,
-                describe(self._details, self._sizes, right_node) if right_node else Operand("expression"),
-                step.use,
-                self._reader.at(body.get("location", -1)),
-                low,
-                items,
-                bool(left_node) and kind != "in" and same(left_node or _NO_CONST, right_node),
-                step.repeated,
-                step.condition,
-            )
+            operation._replace(location=place, repeated=step.repeated, condition=step.condition)
         )
 
     def _call(self, body: Node, use: Use, stack: list[_Step], depth: int) -> None:
@@ -452,53 +384,10 @@ class _Walk:
     def _sort(
         self, entry: Node, use: str, clause: Use, targets: list[Node], depth: int, *, limited: bool = False
     ) -> None:
-        kind, body = next(iter(entry.items()))
-        if kind in ("GroupingSet", "RowExpr", "List"):
-            for inner in body.get("content") or body.get("args") or body.get("items") or ():
-                self._sort(inner, use, clause, targets, depth, limited=limited)
-            return
-        node = body.get("node", {}) if kind == "SortBy" else entry
-        location = first_location(node)
-        constant = strip_casts(node).get("A_Const")
-        by, column, function = "expression", None, None
-        if constant is not None:
-            positional = use in ("order", "group", "distinct") and "ival" in constant and "A_Const" in node
-            by = "position" if positional else "constant"
-            if positional:
-                index = int(constant["ival"].get("ival", 0)) - 1
-                target = targets[index]["ResTarget"].get("val", {}) if 0 <= index < len(targets) else {}
-                column, function = _named(target)
-        elif "ColumnRef" in node:
-            by = "column"
-            column, function = _named(node)
-            for target in targets:
-                if column is not None and target["ResTarget"].get("name") == column:
-                    function = _named(target["ResTarget"].get("val", {}))[1]
-        else:
-            function = _named(node)[1]
-        self._facts.sorts.append(
-            SortUse(
-                by,
-                use,
-                self._reader.at(location),
-                function,
-                column,
-                kind == "SortBy" and body.get("sortby_dir") == "SORTBY_DESC",
-                limited,
-            )
-        )
-        if by != "position":
-            self._walk(node, clause, depth)
-
-
-def _named(node: Node) -> tuple[str | None, str | None]:
-    """Column and function that an expression is, each when it is one."""
-    if "ColumnRef" in node:
-        last = node["ColumnRef"]["fields"][-1]
-        return (last["String"]["sval"] if "String" in last else None), None
-    if "FuncCall" in node:
-        return None, node["FuncCall"]["funcname"][-1]["String"]["sval"]
-    return None, None
+        for node, found in describe_sort(entry, use, targets, limited=limited):
+            self._facts.sorts.append(found._replace(location=self._reader.at(found.location)))
+            if found.by != "position":
+                self._walk(node, clause, depth)
 
 
 def _sources(columns: Iterable[SourceColumn]) -> set[Source]:
@@ -510,9 +399,3 @@ def _sources(columns: Iterable[SourceColumn]) -> set[Source]:
         found.add(column.source)
         stack.extend(column.merged)
     return found
-
-
-def _is_equality(node: Node) -> bool:
-    body = node.get("A_Expr", {})
-    names = body.get("name", [])
-    return body.get("kind") == "AEXPR_OP" and bool(names) and names[-1]["String"]["sval"] == "="
