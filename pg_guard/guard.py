@@ -150,7 +150,11 @@ class Guard:
         if len(reading.statements) != 1:
             return None, [_count_finding(text, reading.places)]
         reader = Reader(
-            self._program.names, self._shapes, max_depth=limits.depth * _NODES_PER_LEVEL, expand=self._program.expand
+            self._program.names,
+            self._shapes,
+            max_depth=limits.depth * _NODES_PER_LEVEL,
+            expand=self._program.expand,
+            detailed=self._program.detailed,
         )
         try:
             facts = extract(reader, reading.statements[0])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pg_guard.checks.matching import FALSE, TRUE, Index, conditions, solve
 from pg_guard.checks.terms import UNKNOWN, Possible, View
+from pg_guard.checks.vocabulary import DETAILED
 from pg_guard.decision import Finding
 
 if TYPE_CHECKING:
@@ -127,6 +128,15 @@ class PackCheck:
         # Rules that hold where nothing is found, by `not`; all others need a condition that something meets.
         always = (number for number, rule in enumerate(self.rules) if solve(rule.match, {})[0] != FALSE)
         object.__setattr__(self, "_always", tuple(always))
+
+    @property
+    def detailed(self) -> bool:
+        """Does a rule ask for facts that only a detailed reading finds?"""
+        return any(condition.fact.name in DETAILED for condition in self._by_condition)
+
+    def conditions(self, fact: str) -> tuple[Condition, ...]:
+        """The conditions of all rules on one fact."""
+        return tuple(condition for condition in self._by_condition if condition.fact.name == fact)
 
     def __call__(self, subject: Subject) -> Iterator[Finding]:
         """Yield a finding for each record that a rule fires on."""

@@ -110,7 +110,7 @@ _FUNCTION = Fact(
             "use",
             "text",
             "The clause that calls it.",
-            lambda _view, use: getattr(use, "use", UNKNOWN),
+            lambda _view, use: use.use,
             words=CLAUSES,
         ),
         Attribute("user_defined", "flag", "It does not come with PostgreSQL or a known extension.", _user_defined),

@@ -12,7 +12,7 @@ from pg_guard.checks.load import LoadCheck
 from pg_guard.checks.notes import check_notes
 from pg_guard.checks.patterns import NameSet
 from pg_guard.checks.statement import StatementCheck
-from pg_guard.checks.tables import TableAccess, TableCheck
+from pg_guard.checks.tables import SYSTEM_SCHEMAS, TableAccess, TableCheck
 from pg_guard.checks.where import WhereCheck, WhereClause
 from pg_guard.checks.work import WorkCheck
 from pg_guard.facts.names import Names
@@ -22,8 +22,10 @@ from pg_guard.policy.using import pack_check
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pg_guard.catalog.model import Catalog, Name
+    from pg_guard.catalog.model import Catalog, Name, Relation
     from pg_guard.checks.base import Check
+    from pg_guard.checks.matching import Condition
+    from pg_guard.checks.pack import PackCheck
     from pg_guard.policy.packs import Pack
 
 __all__ = ["Program", "compile_policy"]
@@ -41,6 +43,7 @@ class Program:
         tables: Which relations may be read.
         columns: Which columns may be read.
         expand: Views whose definition is read in place, because a condition is demanded of a scan inside.
+        detailed: Some rule asks how a statement is built.
     """
 
     policy: Policy
@@ -49,6 +52,7 @@ class Program:
     tables: TableAccess
     columns: ColumnAccess
     expand: frozenset[Name]
+    detailed: bool = False
 
 
 def compile_policy(policy: Policy, catalog: Catalog | None, packs: Iterable[Pack] = ()) -> Program:
@@ -80,7 +84,10 @@ def compile_policy(policy: Policy, catalog: Catalog | None, packs: Iterable[Pack
     rules = pack_check(policy, packs)
     if rules is not None:
         checks.append(rules)
-    return Program(policy, tuple(checks), names, tables, columns, _views_to_expand(clauses, names))
+    wanted = _scanned_by_rules(rules, names) if rules is not None else frozenset()
+    expand = _views_to_expand(clauses, wanted, names)
+    detailed = rules is not None and rules.detailed
+    return Program(policy, tuple(checks), names, tables, columns, expand, detailed)
 
 
 def _function_rules(functions: Functions) -> FunctionRules:
@@ -112,9 +119,30 @@ def _sort(patterns: Iterable[FunctionPattern], *, fold: bool) -> tuple[NameSet, 
     return NameSet(names, fold=fold), tuple(signatures), frozenset(capabilities)
 
 
-def _views_to_expand(clauses: tuple[WhereClause, ...], names: Names) -> frozenset[Name]:
-    """Views that read, at any depth, a relation of which a condition is demanded."""
-    if not clauses or names.catalog is None:
+def _scanned_by_rules(rules: PackCheck, names: Names) -> frozenset[Name]:
+    """Relations whose scans a rule may be about, so that it must see them inside of views, too."""
+    conditions = rules.conditions("scan")
+    if not conditions or names.catalog is None:
+        return frozenset()
+
+    def may_concern(condition: Condition, relation: Relation) -> bool:
+        about, has_column = condition.tests.get("relation"), condition.tests.get("has_column")
+        if about is None and relation.schema in SYSTEM_SCHEMAS:
+            return False  # PostgreSQL's own views are not what a rule on any relation is about
+        return (about is None or about(relation.key)) and (
+            has_column is None or any(has_column(column.name) for column in relation.columns)
+        )
+
+    return frozenset(
+        relation.key
+        for relation in names.catalog.relations
+        if any(may_concern(condition, relation) for condition in conditions)
+    )
+
+
+def _views_to_expand(clauses: tuple[WhereClause, ...], wanted: frozenset[Name], names: Names) -> frozenset[Name]:
+    """Views that read, at any depth, a relation of which a condition is demanded, or a rule's scan."""
+    if not (clauses or wanted) or names.catalog is None:
         return frozenset()
     index = names.catalog.relation_index
     found: set[Name] = set()
@@ -123,7 +151,7 @@ def _views_to_expand(clauses: tuple[WhereClause, ...], names: Names) -> frozense
         relation = index.get(name)
         if relation is None or name in seen:
             return False
-        if any(clause.concerns((name,), names) for clause in clauses):
+        if name in wanted or any(clause.concerns((name,), names) for clause in clauses):
             return True
         below = {dependency.relation for dependency in relation.depends_on} - {name}
         return any(reads_guarded(each, seen | {name}) for each in below)
