@@ -52,8 +52,9 @@ class RuleTest(_Section):
     """The statement."""
     expect: Literal["deny", "warn", "allow"]
     """The rule's effect where it must fire, ``allow`` where it must not."""
-    catalog: Literal["demo", "none"] = "demo"
-    """``demo``: the catalog of the sample database (`pg_guard/demo/schema.sql`); ``none``: no catalog."""
+    catalog: Literal["demo", "large", "none"] = "demo"
+    """``demo``: the catalog of the sample database (`pg_guard/demo/schema.sql`); ``large``: the same as if each table had a
+    thousand times its rows; ``none``: no catalog."""
     works_on: Annotated[int, Field(ge=10, le=99)] | None = None
     """The statement also runs on the sample database of this major version of PostgreSQL."""
 

@@ -74,10 +74,20 @@ def _run(target: Target, settings: Settings) -> Suite:
     return run_rule(target.path, catalog_for_tests, selected=settings.selects, coverage=settings.coverage)
 
 
+@cache
+def large_catalog() -> Catalog:
+    """The sample database as if each table had a thousand times its rows, for rules about large tables."""
+    catalog = demo_catalog()
+    grown = (replace(each, rows=each.rows * 1000) if each.rows > 0 else each for each in catalog.relations)
+    return replace(catalog, relations=tuple(grown))
+
+
 def catalog_for_tests(word: str) -> Catalog | None:
-    """The catalog that a rule's test names: ``demo`` or ``none``; raises as `demo_catalog`."""
+    """The catalog that a rule's test names: ``demo``, ``large`` or ``none``; raises as `demo_catalog`."""
+    if word == "large":
+        return large_catalog()
     if word not in ("demo", "none"):
-        raise UsageError(f"there is no catalog {word!r} for tests", hint="write demo or none")
+        raise UsageError(f"there is no catalog {word!r} for tests", hint="write demo, large or none")
     return demo_catalog() if word == "demo" else None
 
 
