@@ -1,0 +1,295 @@
+"""The deployment's settings. In: flags, environment, `.env`, a YAML file. Out: one validated tree, or all errors at once.
+
+Sources, each before the next: what a command was given, `PG_GUARD_…__…` in the environment, `.env` in the working directory,
+the YAML file. Secrets are `SecretStr`: no print, log line or error shows them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from pg_guard.errors import PolicyError, Problem, UsageError
+
+__all__ = [
+    "CacheSettings",
+    "DatabaseSettings",
+    "HttpSettings",
+    "ModelSettings",
+    "OAuthSettings",
+    "ResilienceSettings",
+    "Settings",
+    "ValidationSettings",
+    "load_settings",
+]
+
+PREFIX: Final = "PG_GUARD_"
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class DatabaseSettings(_Section):
+    """One database: how to reach it, and the policy that guards it."""
+
+    dsn: SecretStr | None = None
+    """Connection URI; it replaces the parts below."""
+    host: str = "localhost"
+    """Host, or directory of a socket."""
+    port: Annotated[int, Field(ge=1, le=65_535)] = 5432
+    """Port."""
+    user: str | None = None
+    """Role that connects."""
+    password: SecretStr | None = None
+    """Its password."""
+    database: str | None = None
+    """Database on the server; the entry's name when left out."""
+    ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    """As libpq's sslmode."""
+    policy: Path | None = None
+    """The policy file; `policy` of the whole when left out."""
+    role: str | None = None
+    """Role to change to for each statement."""
+    description: str = ""
+    """What the database holds, for the people and models that choose one."""
+    pool_min: Annotated[int, Field(ge=0)] = 1
+    """Connections that stay open."""
+    pool_max: _Count = 5
+    """Connections at most."""
+
+    def uri(self, name: str) -> str:
+        """The connection URI, with its password: for the driver alone."""
+        from urllib.parse import quote
+
+        if self.dsn is not None:
+            return self.dsn.get_secret_value()
+        login = quote(self.user, safe="") if self.user else ""
+        if self.password is not None:
+            login += ":" + quote(self.password.get_secret_value(), safe="")
+        target = quote(self.database or name, safe="")
+        query = f"sslmode={self.ssl_mode}"
+        if self.host.startswith("/"):
+            return (
+                f"postgresql://{login + '@' if login else ''}/{target}?host={quote(self.host)}&port={self.port}&{query}"
+            )
+        return f"postgresql://{login + '@' if login else ''}{self.host}:{self.port}/{target}?{query}"
+
+
+class ModelSettings(_Section):
+    """The language model that writes SQL: any server that speaks OpenAI's protocol."""
+
+    base_url: str | None = None
+    """Address of the server; OpenAI's own when left out."""
+    key: SecretStr | None = None
+    """Key of the server; without one, `ask` uses MCP sampling where the client offers it."""
+    name: str = "gpt-5-mini"
+    """The model."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """Sampling temperature; the server's own default when left out."""
+    max_tokens: _Count = 2_000
+    """Tokens of one answer at most."""
+    timeout: _Seconds = 30.0
+    """Seconds for one answer."""
+    context_tokens: _Count = 6_000
+    """Tokens that the description of the schema may take."""
+
+
+class ValidationSettings(_Section):
+    """How questions and answers are checked."""
+
+    enabled: bool = True
+    """Let the model judge whether a result answers the question."""
+    confidence_threshold: Annotated[int, Field(ge=0, le=100)] = 60
+    """Below this confidence an answer carries LOW_CONFIDENCE."""
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """Further tries after a refusal or a database error."""
+    timeout: _Seconds = 15.0
+    """Seconds for the judgement."""
+    sample_rows: Annotated[int, Field(ge=1, le=1_000)] = 10
+    """Rows that the judgement sees at most."""
+    max_question_length: _Count = 4_000
+    """Characters of a question at most."""
+    total_timeout: _Seconds = 120.0
+    """Seconds for one question, from its arrival to its answer."""
+
+
+class CacheSettings(_Section):
+    """The catalogs that names are resolved on."""
+
+    auto_refresh: bool = True
+    """Read the catalogs again from time to time."""
+    interval: _Seconds = 300.0
+    """Seconds between two readings."""
+    startup_timeout: _Seconds = 30.0
+    """Seconds for the first reading of each database."""
+
+
+class ResilienceSettings(_Section):
+    """What happens when a model or a database fails, or too much is asked at once."""
+
+    query_concurrency: _Count = 20
+    """Statements that run at a time."""
+    model_concurrency: _Count = 10
+    """Model calls that run at a time."""
+    queue_size: Annotated[int, Field(ge=0)] = 200
+    """Requests that may wait; further ones are told that the server is busy."""
+    queue_timeout: _Seconds = 30.0
+    """Seconds that a request waits at most."""
+    model_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """Further tries of a model call after a transient error."""
+    database_retries: Annotated[int, Field(ge=0, le=10)] = 1
+    """Further tries of a statement after the connection was lost."""
+    retry_delay: _Seconds = 0.2
+    """Seconds before the first retry."""
+    retry_max_delay: _Seconds = 5.0
+    """Seconds before any retry at most."""
+    backoff_factor: Annotated[float, Field(ge=1, le=10)] = 2.0
+    """By which each delay grows."""
+    breaker_threshold: _Count = 5
+    """Failures in a row that open a circuit."""
+    breaker_recovery: _Seconds = 30.0
+    """Seconds until an open circuit lets a try through."""
+    requests_per_minute: Annotated[int, Field(ge=0)] = 0
+    """Requests that one principal may make in a minute; 0 for no limit."""
+    redis_url: SecretStr | None = None
+    """Where several replicas share rate limits and circuits; in memory when left out."""
+
+
+class OAuthSettings(_Section):
+    """Tokens of an authorization server (OAuth 2.1 resource server)."""
+
+    issuer: str
+    """The `iss` that tokens must have."""
+    audience: str
+    """The `aud` that tokens must have: this server's own address."""
+    jwks_url: str | None = None
+    """Where the issuer's keys are; found through its metadata when left out."""
+    scopes: tuple[str, ...] = ()
+    """Scopes that a token must have."""
+    algorithms: tuple[Literal["RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "EdDSA"], ...] = ("RS256", "ES256")
+    """Signature algorithms that are accepted."""
+
+
+class HttpSettings(_Section):
+    """The HTTP transport."""
+
+    tokens: Path | None = None
+    """File of bearer tokens, hashed, as `pg-guard token` writes it."""
+    oauth: OAuthSettings | None = None
+    """Accept tokens of an authorization server."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of browsers that may connect; none when left out."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Further values of the Host header beside the address that is bound, as in `guard.example:*`."""
+    max_request_bytes: _Count = 1_000_000
+    """Largest request."""
+    allow_anonymous: bool = False
+    """Accept requests without a token; only on a loopback address."""
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+    databases: dict[str, DatabaseSettings] = Field(default_factory=dict)
+    """Databases by name."""
+    policy: Path | None = None
+    """Policy file of the databases that name none."""
+    model: ModelSettings = ModelSettings()
+    """The language model."""
+    validation: ValidationSettings = ValidationSettings()
+    """Checks of questions and answers."""
+    cache: CacheSettings = CacheSettings()
+    """Catalogs."""
+    resilience: ResilienceSettings = ResilienceSettings()
+    """Failures and overload."""
+    http: HttpSettings = HttpSettings()
+    """The HTTP transport."""
+
+    @model_validator(mode="after")
+    def _every_database_has_a_policy(self) -> Settings:
+        open_ones = [name for name, each in self.databases.items() if each.policy is None and self.policy is None]
+        if open_ones:
+            raise ValueError(
+                f"no policy for the database {', '.join(open_ones)}: set policy, or databases.<name>.policy"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - secrets from files are not read yet
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of the sources; the YAML file comes last."""
+        return (init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls))
+
+
+def load_settings(path: str | Path | None = None, **given: Any) -> Settings:
+    """Read the settings.
+
+    Args:
+        path: The YAML file, if there is one. With it, relative paths (from every source) are meant from its directory.
+        given: What flags say, by section.
+
+    Raises:
+        UsageError: The file cannot be read.
+        PolicyError: A value is wrong; all problems are in it, without any secret.
+    """
+    file = Path(path) if path is not None else None
+    if file is not None and not file.is_file():
+        raise UsageError(f"{file}: there is no such settings file", hint="give an existing YAML file")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(yaml_file=file, yaml_file_encoding="utf-8")
+
+    try:
+        settings = FromFile(**given)
+    except ValidationError as error:
+        raise PolicyError(
+            tuple(
+                Problem(
+                    each["msg"].removeprefix("Value error, "),
+                    str(file or "settings"),
+                    path=".".join(map(str, each["loc"])),
+                )
+                for each in error.errors(include_url=False, include_input=False)
+            )
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{file or 'settings'}: cannot be read ({type(error).__name__})", hint="check that it is YAML in UTF-8"
+        ) from None
+    return settings if file is None else _from(file.resolve().parent, settings)
+
+
+def _from(directory: Path, settings: Settings) -> Settings:
+    """The same with paths that are meant from a directory."""
+
+    def place(path: Path | None) -> Path | None:
+        return path if path is None else directory / path
+
+    databases = {
+        name: each.model_copy(update={"policy": place(each.policy)}) for name, each in settings.databases.items()
+    }
+    http = settings.http.model_copy(update={"tokens": place(settings.http.tokens)})
+    return settings.model_copy(update={"databases": databases, "policy": place(settings.policy), "http": http})
