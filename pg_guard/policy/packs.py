@@ -22,9 +22,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pg_guard._version import __version__
 from pg_guard.errors import PolicyError, Problem, UsageError
+from pg_guard.policy.bundle import BUNDLE_SUFFIX
 from pg_guard.policy.document import MAX_BYTES, Document, read_document
+from pg_guard.policy.opened import MANIFEST, open_pack, pack_directory
 from pg_guard.policy.rules import RuleFile, read_rule
 from pg_guard.policy.shipped import shipped_dir
+from pg_guard.policy.signature import PublicKey
 from pg_guard.policy.validate import validate_model
 from pg_guard.policy.values import Version, VersionSpecifier
 
@@ -44,7 +47,6 @@ __all__ = [
 ]
 
 PACK_SCHEMA: Final = "pg-guard/pack/v1"
-MANIFEST: Final = "pack.yaml"
 _RULE_FILE: Final = re.compile(r"PG[0-9]{3,5}_[a-z0-9_]+\.yaml")
 _PACK_NAME: Final = r"^[a-z][a-z0-9-]*$"
 
@@ -79,9 +81,10 @@ class Pack:
     """A rule pack that was loaded.
 
     Attributes:
-        path: Its directory.
+        path: Its directory or its bundle.
         rules: Its rules, by id.
         files: By name, the SHA-256 digest of each rule file, in hexadecimal.
+        signed_by: The key, as ``ed25519:BASE64``, whose signature was found valid; empty when the pack is not signed.
     """
 
     name: str
@@ -94,6 +97,7 @@ class Pack:
     owner: str = ""
     licence: str = ""
     requires: str = ""
+    signed_by: str = ""
 
     @cached_property
     def digest(self) -> str:
@@ -106,23 +110,24 @@ class Pack:
         return next((rule for rule in self.rules if rule.id == rule_id), None)
 
 
-def load_pack(path: str | os.PathLike[str], *, verify: bool = True) -> Pack:
+def load_pack(path: str | os.PathLike[str], *, verify: bool = True, key: PublicKey | None = None) -> Pack:
     """Load a pack.
 
     Args:
-        path: Its directory, or the ``pack.yaml`` in it.
+        path: Its directory, the ``pack.yaml`` in it, or a bundle (``.pgpack``).
         verify: Refuse files that differ from the digests in ``pack.yaml``; False only while a pack is written.
+        key: The key that must have signed the pack; verified before anything in it is parsed.
 
     Raises:
         UsageError: There is no pack at the path, or it cannot be read.
         PolicyError: It is not valid; all problems are in it.
     """
-    directory = pack_directory(path)
+    opened = open_pack(path, key, verify=verify)
+    directory = opened.place
     problems: list[Problem] = []
-    manifest, document, found = _read_manifest(directory)
+    manifest, document, found = _read_manifest(directory, opened.files[MANIFEST])
     problems += found
-    present = _rule_files(directory)
-    contents = {name: _read(directory / name) for name in present}
+    contents = {name: raw for name, raw in opened.files.items() if name != MANIFEST}
     digests = {name: hashlib.sha256(raw).hexdigest() for name, raw in contents.items()}
     if manifest is not None and document is not None:
         problems += _check_requirement(document, manifest)
@@ -149,23 +154,8 @@ def load_pack(path: str | os.PathLike[str], *, verify: bool = True) -> Pack:
         manifest.owner,
         manifest.licence,
         manifest.requires,
+        "" if opened.signature is None else str(opened.signature.key),
     )
-
-
-def pack_directory(path: str | os.PathLike[str]) -> Path:
-    """The directory of the pack at a path, which may also be its ``pack.yaml``.
-
-    Raises:
-        UsageError: There is none.
-    """
-    try:
-        given = Path(path)
-        directory = given.parent if given.name == MANIFEST else given
-        if (directory / MANIFEST).is_file():
-            return directory
-    except ValueError:  # a NUL character
-        raise UsageError("the pack's path holds a NUL character") from None
-    raise UsageError(f"there is no pack at {given}: it has no {MANIFEST}", hint="give the directory of a rule pack")
 
 
 def shipped_packs() -> tuple[Pack, ...]:
@@ -177,8 +167,13 @@ def shipped_packs() -> tuple[Pack, ...]:
     return tuple(load_pack(path) for path in _packs_in(shipped_dir("rules")))
 
 
-def find_pack(name: str, search: Iterable[str | os.PathLike[str]] = ()) -> Pack:
-    """The pack of a name: a shipped one, else the first in one of the directories.
+def find_pack(name: str, search: Iterable[str | os.PathLike[str]] = (), *, key: PublicKey | None = None) -> Pack:
+    """The pack of a name: a shipped one, else the first in one of the directories, as a directory or as a bundle.
+
+    Args:
+        name: The pack's name, which is also that of its directory or bundle (``acme/`` or ``acme.pgpack``).
+        search: Directories to look in beside the shipped packs.
+        key: The key that must have signed it.
 
     Raises:
         UsageError: There is none.
@@ -188,11 +183,20 @@ def find_pack(name: str, search: Iterable[str | os.PathLike[str]] = ()) -> Pack:
     if re.match(_PACK_NAME, name):  # anything else could lead out of the directories
         for place in places:
             if (place / name / MANIFEST).is_file():
-                return load_pack(place / name)
+                return _named(name, load_pack(place / name, key=key))
+            if (bundle := place / f"{name}{BUNDLE_SUFFIX}").exists():
+                return _named(name, load_pack(bundle, key=key))
     known = [path.name for place in places for path in _packs_in(place)]
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}" if known else "there are none"
     raise UsageError(f"there is no rule pack {name!r}", hint=hint)
+
+
+def _named(name: str, pack: Pack) -> Pack:
+    if pack.name != name:
+        hint = f"name it {pack.name}, as its {MANIFEST} does"
+        raise PolicyError((Problem(f"here is the pack {pack.name!r}, not {name!r}", str(pack.path), hint=hint),))
+    return pack
 
 
 def write_manifest(path: str | os.PathLike[str]) -> Path:
@@ -254,8 +258,8 @@ def _replace(path: Path, text: str) -> None:
         raise UsageError(f"cannot write {path}: {reason}") from None
 
 
-def _read_manifest(directory: Path) -> tuple[PackManifest | None, Document | None, Sequence[Problem]]:
-    document, problems = read_document(_read(directory / MANIFEST), str(directory / MANIFEST))
+def _read_manifest(directory: Path, raw: bytes) -> tuple[PackManifest | None, Document | None, Sequence[Problem]]:
+    document, problems = read_document(raw, str(directory / MANIFEST))
     if document is None:
         return None, None, problems
     manifest, invalid = validate_model(document, PackManifest, PACK_SCHEMA)
