@@ -32,7 +32,7 @@ __all__ = ["WIDTH", "write_again"]
 WIDTH: Final = 120
 
 
-class _PlainResolver(VersionedResolver):  # type: ignore[misc]  # ruamel's classes are untyped at this place
+class _PlainResolver(VersionedResolver):
     """Takes every plain scalar for text, so that none is written in another way."""
 
     @property
@@ -40,16 +40,18 @@ class _PlainResolver(VersionedResolver):  # type: ignore[misc]  # ruamel's class
         return {}
 
 
-class _Emitter(RoundTripEmitter):  # type: ignore[misc]  # ruamel's classes are untyped at this place
+class _Emitter(RoundTripEmitter):
     """Looks ahead, to break a line before an item that would pass its end."""
+
+    _true_width: int | None = None
 
     def need_more_events(self) -> bool:
         return not self.events or not isinstance(self.events[-1], StreamEndEvent)
 
-    def write_single_quoted(self, text: str, split: bool = True) -> None:
+    def write_single_quoted(self, text: str, split: bool = True) -> None:  # noqa: ARG002 - ruamel's own signature
         super().write_single_quoted(text, False)
 
-    def write_double_quoted(self, text: str, split: bool = True) -> None:
+    def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: ARG002 - ruamel's own signature
         super().write_double_quoted(text, False)
 
     def expect_flow_mapping_key(self) -> None:
@@ -58,32 +60,23 @@ class _Emitter(RoundTripEmitter):  # type: ignore[misc]  # ruamel's classes are 
     def expect_flow_sequence_item(self) -> None:
         self._break_before(SequenceEndEvent, super().expect_flow_sequence_item, items=1)
 
+    def write_indent(self) -> None:
+        self._restore_width()
+        super().write_indent()
+
     def _break_before(self, end: type[Any], write: Callable[[], None], items: int) -> None:
-        width = self.best_width
         if not isinstance(self.event, end):
             length = _length([self.event, *self.events], items)
             # The separator and a blank before the item; a comma or a bracket after it.
-            self.best_width = -1 if self.column + 2 + length + 1 > width else width
-            if self.best_width < 0:
-                self._break_then(write, width)
-                return
+            if self.column + 2 + length + 1 > self.best_width:
+                # The line counts as full until it is broken, which is the first thing that `write` looks at.
+                self._true_width, self.best_width = self.best_width, -1
         write()
-        self.best_width = width
+        self._restore_width()
 
-    def _break_then(self, write: Callable[[], None], width: int) -> None:
-        """Let `write` see a full line, and what it writes see the real width."""
-        emitter_indent = self.write_indent
-
-        def break_once() -> None:
-            self.best_width = width
-            self.write_indent = emitter_indent
-            emitter_indent()
-
-        self.write_indent = break_once
-        try:
-            write()
-        finally:
-            self.best_width, self.write_indent = width, emitter_indent
+    def _restore_width(self) -> None:
+        if self._true_width is not None:
+            self.best_width, self._true_width = self._true_width, None
 
 
 def _length(events: list[Any], items: int) -> int:
@@ -134,7 +127,9 @@ def write_again(text: str, order: Callable[[tuple[str | int, ...]], tuple[str, .
     return stream.getvalue()
 
 
-def _sort_flow(node: Any, path: tuple[str | int, ...], order: Callable[[tuple[str | int, ...]], tuple[str, ...]]) -> None:
+def _sort_flow(
+    node: Any, path: tuple[str | int, ...], order: Callable[[tuple[str | int, ...]], tuple[str, ...]]
+) -> None:
     if isinstance(node, CommentedSeq):
         for index, item in enumerate(node):
             _sort_flow(item, (*path, index), order)
@@ -154,7 +149,11 @@ def _rank(key: str, known: tuple[str, ...], keys: list[str]) -> tuple[int, int]:
 
 
 def _has_comments(node: Any) -> bool:
+    """Whether comments stand inside of a collection; one that follows it on its last line does not count."""
     if not isinstance(node, (CommentedMap, CommentedSeq)):
         return False
     inner = node.values() if isinstance(node, CommentedMap) else node
-    return bool(node.ca.items or node.ca.comment or node.ca.end) or any(_has_comments(each) for each in inner)
+    return bool(node.ca.items or node.ca.end) or any(
+        _has_comments(each) or (isinstance(each, (CommentedMap, CommentedSeq)) and bool(each.ca.comment))
+        for each in inner
+    )
