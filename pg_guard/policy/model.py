@@ -31,6 +31,7 @@ from pg_guard.policy.values import (
     FunctionName,
     Name,
     PositiveInt,
+    PublicKeyText,
     Reason,
     Seconds,
     TablePattern,
@@ -133,6 +134,11 @@ class PackUse(_Section):
     """Versions that are accepted, as in ``~=1.2``; any when left out."""
     parameters: Mapping[str, PackParameter] = Field(default_factory=dict)
     """By name, values for parameters of the pack's rules; each rule that declares the name takes it."""
+    path: Annotated[str, Field(min_length=1)] | None = None
+    """The pack's directory or bundle, relative to this file; when left out, the pack is looked for among those that come
+    with pg-guard, and as ``NAME/`` or ``NAME.pgpack`` in ``packs/`` beside the policy."""
+    signed_by: PublicKeyText | None = None
+    """The public key that must have signed the pack, as ``ed25519:BASE64``; verified before the pack is read."""
     reason: OptionalReason = None
 
 

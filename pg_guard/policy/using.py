@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from packaging.specifiers import SpecifierSet
@@ -19,12 +21,11 @@ from pg_guard.checks.written import read_match
 from pg_guard.errors import PolicyError, UsageError
 from pg_guard.policy.document import Document
 from pg_guard.policy.model import Functions, Limits, Metadata, Policy, Statements, Tables
-from pg_guard.policy.packs import Pack, find_pack
+from pg_guard.policy.packs import Pack, find_pack, load_pack
+from pg_guard.policy.signature import PublicKey
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from pg_guard.errors import Problem
     from pg_guard.policy.model import PackUse
@@ -68,18 +69,31 @@ def resolve_packs(
     for index, use in enumerate(policy.packs):
         if use.use not in packs and use.use not in missing:
             try:
-                packs[use.use] = find_pack(use.use, search)
+                packs[use.use] = _open(document, index, use, search)
             except UsageError as error:
                 problems.append(document.problem(("packs", index, "use"), error.message, hint=error.hint))
             except PolicyError as error:
                 problems += error.problems
         if use.use in packs:
+            problems += _check_place(document, index, policy)
             problems += _check_use(document, index, use, packs[use.use])
         else:
             missing.add(use.use)
     if not missing:
         problems += _check_rules(document, policy, packs)
     return tuple(packs.values()), problems
+
+
+def _open(document: Document, index: int, use: PackUse, search: tuple[str | os.PathLike[str], ...]) -> Pack:
+    key = PublicKey.parse(use.signed_by) if use.signed_by else None
+    if use.path is None:
+        return find_pack(use.use, search, key=key)
+    written_in = document.place(("packs", index, "path"))[0].file
+    pack = load_pack(Path(written_in).parent / use.path, key=key)
+    if pack.name != use.use:
+        message = f"the pack there is {pack.name!r}, not {use.use!r}"
+        raise PolicyError((document.problem(("packs", index, "path"), message, hint=f"write use: {pack.name}"),))
+    return pack
 
 
 def packs_of(policy: Policy, packs: Iterable[Pack] | None = None) -> tuple[Pack, ...]:
@@ -178,6 +192,9 @@ def _lifts(policy: Policy, rule: str) -> tuple[Lift, ...]:
 def _check_use(document: Document, index: int, use: PackUse, pack: Pack) -> list[Problem]:
     problems = []
     here = ("packs", index)
+    if use.signed_by and pack.signed_by != use.signed_by:
+        message = f"the pack {pack.name!r} is not signed by this key"
+        problems.append(document.problem((*here, "signed_by"), message, hint="use the pack that its author signed"))
     if use.version is not None and not SpecifierSet(use.version).contains(pack.version, prereleases=True):
         message = f"the pack {pack.name!r} is {pack.version}, which {use.version!r} does not accept"
         hint = f"accept {pack.version}, or install another version of the pack"
@@ -202,6 +219,22 @@ def _check_use(document: Document, index: int, use: PackUse, pack: Pack) -> list
                 problems.append(document.problem(path, f"does not fit {rule.id}: {faults[0].message}"))
                 break
     return problems
+
+
+def _check_place(document: Document, index: int, policy: Policy) -> list[Problem]:
+    """A pack is taken from one place, however often it is used."""
+    use = policy.packs[index]
+    first = next(place for place, other in enumerate(policy.packs) if other.use == use.use)
+    if _place(document, first, policy.packs[first]) == _place(document, index, use):
+        return []
+    message = f"the pack {use.use!r} is used from two places"
+    return [document.problem(("packs", index), message, hint="give each use the same path")]
+
+
+def _place(document: Document, index: int, use: PackUse) -> str | None:
+    if use.path is None:
+        return None
+    return os.path.normpath(Path(document.place(("packs", index, "path"))[0].file).parent / use.path)
 
 
 def _form(value: object) -> str:

@@ -14,6 +14,8 @@ import packaging.version
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
+from pg_guard.policy.signature import KeyFormatError, PublicKey
+
 __all__ = [
     "ByteCount",
     "ColumnPattern",
@@ -21,6 +23,7 @@ __all__ = [
     "FunctionName",
     "Name",
     "PositiveInt",
+    "PublicKeyText",
     "Reason",
     "Seconds",
     "TablePattern",
@@ -188,6 +191,14 @@ def _reason(text: str) -> str:
     return text
 
 
+def _public_key(text: str) -> str:
+    try:
+        return str(PublicKey.parse(text))
+    except KeyFormatError:
+        hint = "copy the line that begins with ed25519: and that `pg-guard packs keygen` prints"
+        raise _problem("is not an ed25519 public key on one line", hint) from None
+
+
 Name = Annotated[str, AfterValidator(_column)]
 """One SQL name, without a schema."""
 
@@ -199,6 +210,9 @@ ColumnPattern = Annotated[str, AfterValidator(_column)]
 
 FunctionName = Annotated[str, AfterValidator(_function)]
 """``name``, ``schema.name``, a wildcard pattern, or one of them with argument types in parentheses."""
+
+PublicKeyText = Annotated[str, AfterValidator(_public_key)]
+"""A public key, written ``ed25519:BASE64``."""
 
 Reason = Annotated[str, AfterValidator(_reason)]
 
