@@ -76,7 +76,7 @@ def validate_policy(path: str, catalog: Catalog | None) -> PolicyReport:
 
     try:
         loaded = load_policy(path, catalog_names=catalog.relation_index.keys() if catalog else None)
-        guard = Guard(loaded.policy, catalog)
+        guard = Guard(loaded.policy, catalog, loaded.packs)
     except UsageError as error:
         return PolicyReport(path, error=error)
     except PolicyError as error:

@@ -21,7 +21,7 @@ from pg_guard.policy.load import load_policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pg_guard.policy.model import Policy
+    from pg_guard.policy.load import LoadedPolicy
 
 __all__ = ["serve_stdio"]
 
@@ -45,11 +45,10 @@ def serve_stdio(policy_path: str, dsn: str) -> int:
         CatalogError: Its catalog cannot be read.
     """
     # First, so that an invalid policy is reported without a database.
-    policy = load_policy(policy_path).policy
-    return asyncio.run(_serve(policy, dsn))
+    return asyncio.run(_serve(load_policy(policy_path), dsn))
 
 
-async def _serve(policy: Policy, dsn: str) -> int:
+async def _serve(loaded: LoadedPolicy, dsn: str) -> int:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
 
@@ -60,7 +59,7 @@ async def _serve(policy: Policy, dsn: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
 
-    starting = asyncio.create_task(_start(policy, dsn))
+    starting = asyncio.create_task(_start(loaded, dsn))
     first: set[asyncio.Future[Any]] = {starting, stopped}
     await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
     if stopped.done():
@@ -115,9 +114,9 @@ def _endable_input() -> Iterator[Callable[[], None]]:
         theirs.close()
 
 
-async def _start(policy: Policy, dsn: str) -> tuple[Guard, Executor]:
-    guard = Guard(policy, await Catalog.from_database(dsn))
-    limits = policy.limits
+async def _start(loaded: LoadedPolicy, dsn: str) -> tuple[Guard, Executor]:
+    guard = Guard(loaded.policy, await Catalog.from_database(dsn), loaded.packs)
+    limits = loaded.policy.limits
     executor = await Executor.open(
         dsn,
         statement_timeout=limits.statement_timeout,
