@@ -26,11 +26,13 @@ from pg_guard.errors import (
 
 if TYPE_CHECKING:
     from pg_guard.catalog.model import Catalog
+    from pg_guard.checks.custom import UNKNOWN, Record, Statement
     from pg_guard.decision import Decision, Finding, Span
     from pg_guard.guard import Guard
     from pg_guard.policy.model import Policy
 
 __all__ = [
+    "UNKNOWN",
     "Catalog",
     "CatalogError",
     "DatabaseError",
@@ -42,7 +44,9 @@ __all__ = [
     "PgGuardError",
     "Policy",
     "PolicyError",
+    "Record",
     "Span",
+    "Statement",
     "UsageError",
     "__version__",
 ]
@@ -54,7 +58,10 @@ _LAZY = {
     "Finding": "pg_guard.decision",
     "Guard": "pg_guard.guard",
     "Policy": "pg_guard.policy.model",
+    "Record": "pg_guard.checks.custom",
     "Span": "pg_guard.decision",
+    "Statement": "pg_guard.checks.custom",
+    "UNKNOWN": "pg_guard.checks.custom",
 }
 
 

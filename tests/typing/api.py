@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, assert_type
 
 from pg_guard import (
+    UNKNOWN,
     Catalog,
     CatalogError,
     DatabaseError,
@@ -16,12 +17,16 @@ from pg_guard import (
     PgGuardError,
     Policy,
     PolicyError,
+    Record,
     Span,
+    Statement,
     UsageError,
     __version__,
 )
+from pg_guard.testing import assert_allowed, assert_denied
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -50,6 +55,25 @@ def guards(path: Path, policy: Policy, catalog: Catalog | None) -> None:
     assert_type(guard.check("SELECT 1", principal=None), Decision)
     assert_type(policy.metadata.name, str)
     assert_type(policy.to_dict(), dict[str, Any])
+
+
+def check_of_my_own(statement: Statement) -> Iterator[Finding]:
+    assert_type(statement.sql, str)
+    assert_type(statement.kind, str)
+    assert_type(statement.catalog, Catalog | None)
+    for scan in statement.records("scan"):
+        assert_type(scan, Record)
+        assert_type(scan.span, Span | None)
+        assert_type(scan.possible("relation"), frozenset[Any])
+        if scan["limited"] is not UNKNOWN and scan.certain and not scan.about("held", "tenant_id"):
+            yield statement.finding("house/limit", "No limit.", "Add one.", severity="low", effect="warn", at=scan)
+
+
+def guards_with_checks(policy: Policy) -> None:
+    assert_type(Guard(policy, checks=[check_of_my_own]), Guard)
+    assert_type(Guard.load("policy.yaml", checks=[check_of_my_own]), Guard)
+    assert_type(assert_allowed(Guard(policy), "SELECT 1"), Decision)
+    assert_type(assert_denied(Guard(policy), "DELETE FROM x", ["statement/not-allowed"]), Decision)
 
 
 def decisions(decision: Decision) -> str:

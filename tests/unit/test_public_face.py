@@ -27,7 +27,10 @@ FACE = {
     "PgGuardError",
     "Policy",
     "PolicyError",
+    "Record",
     "Span",
+    "Statement",
+    "UNKNOWN",
     "UsageError",
     "__version__",
 }
@@ -51,8 +54,8 @@ def test_the_signatures_are_these() -> None:
         assert callable(function)
         return [str(parameter.name) for parameter in inspect.signature(function).parameters.values()]
 
-    assert parameters(pg_guard.Guard) == ["policy", "catalog"]
-    assert parameters(pg_guard.Guard.load) == ["path", "catalog"]
+    assert parameters(pg_guard.Guard) == ["policy", "catalog", "packs", "checks"]
+    assert parameters(pg_guard.Guard.load) == ["path", "catalog", "checks"]
     assert parameters(pg_guard.Guard.check) == ["self", "sql", "principal"]
     assert parameters(pg_guard.Catalog.from_json) == ["path"]
     assert parameters(pg_guard.Catalog.to_json) == ["self", "path"]
