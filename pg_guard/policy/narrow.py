@@ -7,6 +7,9 @@ What the base states, the overlaying policy may only narrow; what the base leave
 - allow lists may only repeat or narrow entries of the base, and then replace it; a relation named without wildcards
   under ``tables.allow`` marks a view as reviewed, so where the base denies anything only the base can name it so;
 - limits may only fall, modes only become stricter, ``search_path`` may only leave out schemas;
+- packs of both are in force; a second use of a pack adds to the first, one with a ``reason`` takes its place;
+- changes of rules and exceptions carry their own reasons, so an overlaying policy may make them; of two policies that are
+  extended by a third, neither lifts what the other holds;
 - ``metadata`` and ``tests`` belong to the file itself: the base's tests are not taken over.
 
 A section that allows more than its base must say why in a ``reason`` beside it, as in
@@ -45,13 +48,12 @@ UPPER_LIMITS: Final[tuple[KeyPath, ...]] = (
     *(("limits", name) for name in Limits.model_fields if name != "reason"),
 )
 _JOINED_LISTS: Final[tuple[KeyPath, ...]] = (
-    ("packs",),
     ("tables", "deny"),
     ("functions", "deny"),
     ("where",),
     ("row_filters",),
-    ("exceptions",),
 )
+_RULE_EFFECTS: Final = ("off", "warn", "deny")
 SECTIONS: Final = ("statements", "tables", "columns", "joins", "functions", "limits")
 _FROM_TOP: Final[tuple[KeyPath, ...]] = (("schema",), ("metadata",), *((section, "reason") for section in SECTIONS))
 _NOT_STATED: Final = object()
@@ -153,6 +155,47 @@ class _Merge:
                 if self.both(here) is not None:
                     self.settle(here, replaceable or below[key] == above[key], "otherwise")
 
+    def packs(self) -> None:
+        """Each use of a pack binds, also a second one of the same pack; one with a reason stands for those of the base."""
+        path: KeyPath = ("packs",)
+        if (stated := self.both(path)) is not None:
+            below, above = stated
+            replaced = set() if self.siblings else {entry["use"] for entry in above if entry.get("reason")}
+            kept = [(entry, self.base, index) for index, entry in enumerate(below) if entry["use"] not in replaced]
+            self.put_list(path, kept + [(entry, self.top, index) for index, entry in enumerate(above)])
+
+    def rule_changes(self) -> None:
+        """Each change carries its own reason, so the overlaying policy's counts; of siblings', what both bear."""
+        path: KeyPath = ("rules",)
+        if not self.siblings:
+            self.joined_map(path, replaceable=True)
+            return
+        stated = [(side, _get_map(side.data, path)) for side in (self.base, self.top)]
+        for key in dict.fromkeys(key for _, changes in stated for key in changes):
+            having = [(side, changes[key]) for side, changes in stated if key in changes]
+            without = [side for side, changes in stated if key not in changes]
+            side, strictest = max(having, key=lambda each: _RULE_EFFECTS.index(each[1]["effect"]))
+            # A sibling that uses the pack and leaves the rule as it is must not lose it by the other's change.
+            if strictest["effect"] == "deny" or not any(_uses_pack_of(other, [key]) for other in without):
+                self.put((*path, key), strictest, side)
+
+    def exceptions(self) -> None:
+        """As for `rule_changes`: a sibling's exception cannot lift what another one holds."""
+        path: KeyPath = ("exceptions",)
+        if not self.siblings:
+            self.joined_list(path)
+            return
+        sides = (self.base, self.top)
+        kept: list[tuple[Any, Document, int]] = []
+        for side, other in zip(sides, reversed(sides), strict=True):
+            kept += [
+                (entry, side, index)
+                for index, entry in enumerate(_get_list(side.data, path))
+                if entry in _get_list(other.data, path) or not _uses_pack_of(other, entry["rules"])
+            ]
+        if kept:
+            self.put_list(path, kept)
+
     def column_denials(self) -> None:
         path: KeyPath = ("columns", "deny")
         if (stated := self.both(path)) is not None:
@@ -222,6 +265,16 @@ def _get_list(data: dict[str, Any], path: KeyPath) -> list[Any]:
     return [] if stated is _NOT_STATED else list(stated)
 
 
+def _get_map(data: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+    stated = _get(data, path)
+    return {} if stated is _NOT_STATED else dict(stated)
+
+
+def _uses_pack_of(document: Document, rules: list[str]) -> bool:
+    used = {entry["use"] for entry in _get_list(document.data, ("packs",))}
+    return any(rule.partition("/")[0] in used for rule in rules)
+
+
 def _denies(document: Document) -> bool:
     return any(_get(document.data, (section, "deny")) not in (_NOT_STATED, [], {}) for section in ("tables", "columns"))
 
@@ -271,7 +324,9 @@ def narrow(base: Document, top: Document, *, siblings: bool = False) -> tuple[Do
         merge.lowest(path)
     for path in _JOINED_LISTS:
         merge.joined_list(path)
-    merge.joined_map(("rules",), replaceable=True)  # each entry carries its own reason
+    merge.packs()
+    merge.rule_changes()
+    merge.exceptions()
     merge.joined_map(("columns", "mask"), replaceable=False)
     merge.joined_map(("principals",), replaceable=False)
     merge.column_denials()
