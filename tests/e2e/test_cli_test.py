@@ -187,7 +187,7 @@ def test_names_are_resolved_on_a_catalog(project: Path, demo_dsn: str, tmp_path:
         "schema: pg-guard/policy/v1\n"
         "tables: {deny: [hr.employees]}\n"
         # The view reads hr.employees: only a catalog tells.
-        "tests: [{name: view, sql: SELECT * FROM public.staff_directory, expect: deny}]\n"
+        "tests: [{name: view, sql: SELECT * FROM analytics.team, expect: deny}]\n"
     )
     assert run("policy.yaml", cwd=project).returncode == 1
     assert run("policy.yaml", "--dsn", demo_dsn, cwd=project).returncode == 0
