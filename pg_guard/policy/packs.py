@@ -24,7 +24,7 @@ from pg_guard._version import __version__
 from pg_guard.errors import PolicyError, Problem, UsageError
 from pg_guard.policy.bundle import BUNDLE_SUFFIX
 from pg_guard.policy.document import MAX_BYTES, Document, read_document
-from pg_guard.policy.opened import MANIFEST, open_pack, pack_directory
+from pg_guard.policy.opened import MANIFEST, OpenedPack, open_pack, pack_directory
 from pg_guard.policy.rules import RuleFile, read_rule
 from pg_guard.policy.shipped import shipped_dir
 from pg_guard.policy.signature import PublicKey
@@ -42,6 +42,7 @@ __all__ = [
     "find_pack",
     "load_pack",
     "pack_directory",
+    "read_pack",
     "shipped_packs",
     "write_manifest",
 ]
@@ -122,7 +123,15 @@ def load_pack(path: str | os.PathLike[str], *, verify: bool = True, key: PublicK
         UsageError: There is no pack at the path, or it cannot be read.
         PolicyError: It is not valid; all problems are in it.
     """
-    opened = open_pack(path, key, verify=verify)
+    return read_pack(open_pack(path, key, verify=verify), verify=verify)
+
+
+def read_pack(opened: OpenedPack, *, verify: bool = True) -> Pack:
+    """The same from files that are in memory.
+
+    Raises:
+        PolicyError: It is not valid; all problems are in it.
+    """
     directory = opened.place
     problems: list[Problem] = []
     manifest, document, found = _read_manifest(directory, opened.files[MANIFEST])
