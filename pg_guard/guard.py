@@ -21,6 +21,7 @@ from pg_guard.facts.model import Note
 from pg_guard.facts.reader import Reader, TooDeep
 from pg_guard.facts.views import ViewShapes
 from pg_guard.policy.compile import compile_policy
+from pg_guard.policy.custom import check_names, with_checks
 from pg_guard.policy.load import load_policy
 from pg_guard.policy.using import open_policy, pack_digests, packs_of
 from pg_guard.sql.agree import differences, lexical_differences
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sqlglot import Token
 
     from pg_guard.catalog.model import Catalog, Column, Relation
+    from pg_guard.checks.custom import CheckFunction
     from pg_guard.facts.model import Facts
     from pg_guard.policy.model import Policy
     from pg_guard.policy.packs import Pack
@@ -56,20 +58,30 @@ class Guard:
             denied columns is refused.
         packs: The rule packs to take those of the policy from; packs that it does not name are in force, too. When left
             out, the policy's packs are those that come with pg-guard.
+        checks: Checks of one's own, asked about every statement that can be read (`pg_guard.checks.custom`). They can
+            add findings and take none away; one that raises refuses the statement.
 
     Raises:
         PolicyError: A pack that the policy uses is missing or does not fit.
     """
 
-    def __init__(self, policy: Policy, catalog: Catalog | None = None, packs: Iterable[Pack] | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        catalog: Catalog | None = None,
+        packs: Iterable[Pack] | None = None,
+        checks: Iterable[CheckFunction] = (),
+    ) -> None:
         self.policy = policy
         self.catalog = catalog
         self.packs = packs_of(policy, packs)
-        self._program = compile_policy(policy, catalog, self.packs)
+        self._program = with_checks(compile_policy(policy, catalog, self.packs), checks)
         self._shapes = ViewShapes()
         self._digests = {"policy": policy.digest} | ({"catalog": catalog.digest} if catalog is not None else {})
         if self.packs:
             self._digests |= pack_digests(self.packs)
+        if own := check_names(self._program):
+            self._digests["checks"] = _digest("\n".join(own))
 
     @classmethod
     def from_packs(cls, packs: Iterable[Pack], catalog: Catalog | None = None) -> Guard:
@@ -80,52 +92,56 @@ class Guard:
         return cls(open_policy(), catalog, packs)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], catalog: Catalog | None = None) -> Guard:
+    def load(
+        cls, path: str | os.PathLike[str], catalog: Catalog | None = None, checks: Iterable[CheckFunction] = ()
+    ) -> Guard:
         """Load a policy file, with the policies that it extends, the environment's overlay and its rule packs.
 
-        Packs are looked for among those that come with pg-guard, then in ``packs/`` beside the policy.
+        Packs are looked for among those that come with pg-guard, then in ``packs/`` beside the policy; `checks` are as
+        for the class.
 
         Raises:
             UsageError: The file cannot be read.
             PolicyError: It is not a valid policy; all problems are in it.
         """
         loaded = load_policy(path)
-        return cls(loaded.policy, catalog, loaded.packs)
+        return cls(loaded.policy, catalog, loaded.packs, checks)
 
     def check(
         self,
         sql: str | bytes,
-        principal: Mapping[str, object] | None = None,  # noqa: ARG002 - no clause of this version reads it
+        principal: Mapping[str, object] | None = None,
     ) -> Decision:
         """Decide on one statement.
 
         Args:
             sql: The text, as the database would receive it.
-            principal: Attributes of who asks, as in ``{"tenant_id": 42}``.
+            principal: What is known of who asks, as in ``{"client": "bi-7", "tenant_id": 42}``; `principals` of the policy
+                may add attributes to it or replace them.
 
         Returns:
             The decision, with every finding. Any text gets one; nothing is raised.
         """
-        return self._run(sql, None)
+        return self._run(sql, principal, None)
 
     def explain(
         self,
         sql: str | bytes,
-        principal: Mapping[str, object] | None = None,  # noqa: ARG002 - as for `check`
+        principal: Mapping[str, object] | None = None,
     ) -> Explanation:
         """Decide as `check` does, and tell what the decision was made of: the facts, both readings, time by stage.
 
         Args and guarantees are those of `check`; it takes somewhat longer.
         """
         trace = Trace()
-        return Explanation(self._run(sql, trace), trace, self._program)
+        return Explanation(self._run(sql, principal, trace), trace, self._program)
 
-    def _run(self, sql: str | bytes, trace: Trace | None) -> Decision:
+    def _run(self, sql: str | bytes, principal: Mapping[str, object] | None, trace: Trace | None) -> Decision:
         started = time.perf_counter_ns()
         facts: Facts | None = None
         try:
             text = admit(sql, max_bytes=self.policy.limits.sql_bytes)
-            facts, findings = self._examine(text, trace)
+            facts, findings = self._examine(text, self._program.principals.attributes(principal), trace)
         except Refusal as refusal:
             findings = [refusal.finding]
         except RecursionError:
@@ -134,7 +150,9 @@ class Guard:
             findings = [_internal(error)]
         return self._decide(sql, facts, findings, (time.perf_counter_ns() - started) // 1000)
 
-    def _examine(self, text: SqlText, trace: Trace | None) -> tuple[Facts | None, list[Finding]]:
+    def _examine(
+        self, text: SqlText, principal: Mapping[str, object], trace: Trace | None
+    ) -> tuple[Facts | None, list[Finding]]:
         limits = self.policy.limits
         most_tokens = min(limits.tokens, HARD_TOKENS)
         if trace is not None:
@@ -165,7 +183,7 @@ class Guard:
         if trace is not None:
             trace.facts = facts
             trace.mark("facts")
-        subject = Subject(text, facts, self._program.names)
+        subject = Subject(text, facts, self._program.names, principal)
         findings = [finding for check in self._program.checks for finding in check(subject)]
         if trace is not None:
             trace.mark("checks")
@@ -267,7 +285,7 @@ class Guard:
         """Conditions that each use of a relation must carry: the columns to hold, or () for any restriction."""
         clauses = [check.clauses for check in self._program.checks if isinstance(check, WhereCheck)]
         return tuple(
-            clause.columns
+            tuple(dict.fromkeys((*clause.columns, *(column for column, _ in clause.equals))))
             for group in clauses
             for clause in group
             if clause.concerns((relation.key,), self._program.names)

@@ -17,6 +17,7 @@ from pg_guard.checks.where import WhereCheck, WhereClause
 from pg_guard.checks.work import WorkCheck
 from pg_guard.facts.names import Names
 from pg_guard.policy.model import CapabilityPattern, FunctionPattern, Functions, Policy
+from pg_guard.policy.principals import Principals
 from pg_guard.policy.using import pack_check
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Program:
         tables: Which relations may be read.
         columns: Which columns may be read.
         expand: Views whose definition is read in place, because a condition is demanded of a scan inside.
+        principals: What ``:name`` stands for, by caller.
         detailed: Some rule asks how a statement is built.
     """
 
@@ -52,6 +54,7 @@ class Program:
     tables: TableAccess
     columns: ColumnAccess
     expand: frozenset[Name]
+    principals: Principals
     detailed: bool = False
 
 
@@ -73,7 +76,10 @@ def compile_policy(policy: Policy, catalog: Catalog | None, packs: Iterable[Pack
     ]
     if columns:
         checks.append(ColumnCheck(columns, tables))
-    clauses = tuple(WhereClause(NameSet(entry.table, fold=True), entry.columns) for entry in policy.where)
+    clauses = tuple(
+        WhereClause(NameSet(entry.table, fold=True), entry.columns, tuple(entry.equals.items()))
+        for entry in policy.where
+    )
     if clauses:
         checks.append(WhereCheck(clauses))
     limits = policy.limits
@@ -87,7 +93,8 @@ def compile_policy(policy: Policy, catalog: Catalog | None, packs: Iterable[Pack
     wanted = _scanned_by_rules(rules, names) if rules is not None else frozenset()
     expand = _views_to_expand(clauses, wanted, names)
     detailed = rules is not None and rules.detailed
-    return Program(policy, tuple(checks), names, tables, columns, expand, detailed)
+    principals = Principals(policy.principals)
+    return Program(policy, tuple(checks), names, tables, columns, expand, principals, detailed)
 
 
 def _function_rules(functions: Functions) -> FunctionRules:

@@ -308,6 +308,8 @@ class PolicyTest(_Section):
     """Names the test in reports."""
     sql: str
     """The statement."""
+    principal: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
+    """What is known of who asks, as in ``{tenant_id: 42}``."""
     expect: Literal["allow", "rewrite", "deny"]
     """The effect that is expected."""
     rules: tuple[Annotated[str, Field(min_length=1)], ...] = ()

@@ -21,11 +21,9 @@ NOT_YET: Final[tuple[tuple[str, str], ...]] = (
     # path ("[]": each entry; "=value": only that value), and what to do until it is supported
     ("columns.on_star=omit", "use on_star: deny"),
     ("columns.mask", "list the columns under columns.deny"),
-    ("where[].equals", "list the columns under `columns`, which holds them to constants or parameters"),
     ("row_filters", "require the condition under `where`"),
     ("joins.cartesian", "limit joins.max_tables"),
     ("limits.cost", "use limits.statement_timeout"),
-    ("principals", "remove the section"),
 )
 
 

@@ -96,4 +96,4 @@ def _where(explanation: Explanation, facts: Facts) -> Iterator[tuple[KeyPath, tu
         any(clause.concerns(scan.relation.names, program.names) for clause in clauses) for scan in facts.scans
     )
     said = f"{concerned:,} of {plural(len(facts.scans), 'scan')} must carry a condition."
-    yield ("where",), ("where/missing",), said
+    yield ("where",), ("where/missing", "where/no-principal", "where/other-value"), said

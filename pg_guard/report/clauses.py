@@ -153,6 +153,8 @@ class _Finder:
                 "tables/denied": self.tables,
                 "columns/denied": self.columns,
                 "where/missing": self.where,
+                "where/no-principal": self.where,
+                "where/other-value": self.where,
                 "functions/denied": self.functions,
             }.get(rule)
             if finder is not None:
@@ -197,11 +199,13 @@ class _Finder:
                         yield self.clause(path, f"{table}: {column}", f"{what} matches {table}: {column}.")
 
     def where(self, facts: Facts, text: SqlText) -> Iterator[Clause]:
+        # Whoever asks, a clause that names an attribute speaks of the same places.
         subject = Subject(text, facts, self.names)
         for check in self.program.checks:
             if isinstance(check, WhereCheck):
                 for index, clause in enumerate(check.clauses):
-                    if self.finding in WhereCheck((clause,))(subject) and index < len(self.policy.where):
+                    places = {each.span for each in WhereCheck((clause,))(subject)}
+                    if self.finding.span in places and index < len(self.policy.where):
                         entry = self.policy.where[index]
                         shown = ", ".join(entry.table) + (f": {', '.join(entry.columns)}" if entry.columns else "")
                         yield self.clause(("where", index), shown, "This condition is demanded of each use.")
