@@ -231,4 +231,43 @@ def split_statements(text: str) -> list[tuple[int, int]]:
         body = text[start:end]
         start += len(body) - len(body.lstrip())
         spans.append((start, start + len(body.strip())))
-    return [(start, end) for start, end in spans if end > start]
+    spans = [(start, end) for start, end in spans if end > start]
+    return _join_bodies(text, spans) if _ATOMIC.search(text) else spans
+
+
+_ATOMIC = re.compile(r"\bbegin\b.*?\batomic\b", re.IGNORECASE | re.DOTALL)
+_ROUTINES = ("function", "procedure")
+
+
+def _join_bodies(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Put the pieces of a routine's body together: the scanner cuts ``BEGIN ATOMIC …; END`` at its semicolons.
+
+    Bodies are told as psql tells them: in a CREATE FUNCTION or PROCEDURE, BEGIN and CASE open what END closes.
+    """
+    joined: list[tuple[int, int]] = []
+    depth = 0
+    for start, end in spans:
+        words = _words(text[start:end])
+        if depth == 0:
+            joined.append((start, end))
+            head = [word for word in words[:4] if word not in ("or", "replace")]
+            if head[:1] != ["create"] or not head[1:2] or head[1] not in _ROUTINES:
+                continue
+        else:
+            joined[-1] = (joined[-1][0], end)
+        for word, following in zip(words, [*words[1:], ""], strict=True):
+            if (word == "begin" and following == "atomic") or (word == "case" and depth > 0):
+                depth += 1
+            elif word == "end" and depth > 0:
+                depth -= 1
+    return joined
+
+
+def _words(text: str) -> list[str]:
+    """The keywords and names of a text as they stand, in small letters; what is quoted gives nothing that matches."""
+    data = text.encode("utf-8")
+    return [
+        data[token.start : token.end].decode("utf-8", "ignore").lower()
+        for token in scan(text).tokens
+        if not data[token.start : token.end].startswith((b"--", b"/*"))
+    ]

@@ -1,138 +1,295 @@
-"""Lint SQL files. In: files and a guard. Out: what each statement was decided, with places in the file."""
+"""Lint files. In: files, a guard, filters. Out: what each statement was decided, with places in the file.
+
+read → find SQL in it → split → check each statement → filter → allow comments → report
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
+from pg_guard.entry.cli.allowing import Target, allow_findings, attach, read_comments
+from pg_guard.entry.cli.embedded.readers import language_of, read_fragments
 from pg_guard.entry.cli.files import read_sql
-from pg_guard.entry.cli.psql import read_script
+from pg_guard.entry.cli.filters import Filters
+from pg_guard.entry.cli.psql import read_script, tokens
 from pg_guard.errors import UsageError
 from pg_guard.report.excerpt import Source
+from pg_guard.report.fingerprint import Fingerprints, normalise
+from pg_guard.report.linted import (
+    LINT_SCHEMA,
+    CheckedStatement,
+    FileReport,
+    LintFinding,
+    LintReport,
+    Skipped,
+    Suppression,
+)
+from pg_guard.report.rulebook import rulebook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pg_guard.decision import Decision, Finding, Span
+    from pg_guard.entry.cli.allowing import Allowance
+    from pg_guard.entry.cli.embedded.fragments import Fragment
+    from pg_guard.entry.cli.files import SqlFile
+    from pg_guard.entry.cli.psql import Script
     from pg_guard.guard import Guard
+    from pg_guard.report.linted import Language
+    from pg_guard.report.rulebook import RuleInfo
 
-__all__ = ["LINT_SCHEMA", "CheckedStatement", "FileReport", "LintReport", "lint_file", "lint_files"]
+__all__ = ["LINT_SCHEMA", "Linter"]
 
-LINT_SCHEMA: Final = "pg-guard/lint/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedStatement:
-    """A statement's place in its file, what the guard decided, and the findings with their places in the file."""
-
-    span: Span
-    decision: Decision
-    findings: tuple[Finding, ...]
-
-    @property
-    def denied(self) -> bool:
-        """True when the statement would be refused; a policy in monitor mode counts as one that enforces."""
-        return not self.decision.allowed or self.decision.would_deny
+# Names that a template puts together are not known yet; that they are placeholders is reported as skipped.
+_NOT_ALLOWED = "statement/not-allowed"
+_UNKNOWN = frozenset({"sql/unknown-name", "functions/unknown"})
 
 
-@dataclass(frozen=True)
-class FileReport:
-    """One file: its statements, what stands between them, or the error that kept it from being read."""
+@dataclass(slots=True)
+class _Raw:
+    """A finding on its way: where it is, what it belongs to, what lifts it."""
 
-    path: str
+    finding: Finding
+    owner: int | None  # index of its statement
+    text: str  # what its fingerprint is made of
+    suppression: Suppression | None = None
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """A file while it is read."""
+
     source: Source
-    statements: tuple[CheckedStatement, ...] = ()
-    other_findings: tuple[Finding, ...] = ()
-    error: UsageError | None = None
+    statements: list[tuple[Span, Decision]] = field(default_factory=list)
+    by_place: dict[Span, int] = field(default_factory=dict)
+    raw: list[_Raw] = field(default_factory=list)
+    filtered: defaultdict[int | None, int] = field(default_factory=lambda: defaultdict(int))
+    seen: set[tuple[Span | None, str, str]] = field(default_factory=set)
+    allowances: dict[tuple[int, int], Allowance] = field(default_factory=dict)
+    in_part: list[Skipped] = field(default_factory=list)
 
-    @cached_property
-    def findings(self) -> tuple[Finding, ...]:
-        """All findings, by their place."""
-        every = [*self.other_findings, *(finding for statement in self.statements for finding in statement.findings)]
-        return tuple(sorted(every, key=lambda finding: finding.span.start if finding.span else 0))
+    def statement(self, span: Span, decision: Decision) -> int:
+        """Add a statement and return its index; branches of a template may share one, then a refusal counts."""
+        index = self.by_place.setdefault(span, len(self.statements))
+        if index == len(self.statements):
+            self.statements.append((span, decision))
+        elif not decision.allowed or decision.would_deny:
+            self.statements[index] = (span, decision)
+        return index
 
 
 @dataclass(frozen=True)
-class LintReport:
-    """All files, in the order in which they were found."""
+class Linter:
+    """Checks files with one guard.
 
-    policy: str
-    files: tuple[FileReport, ...]
+    Attributes:
+        guard: Decides on each statement.
+        rules: What is known of each rule.
+        filters: Which findings are looked at.
+        principal: As for `Guard.check`.
+        with_policy: False when the guard is made of packs alone: then no policy says which kinds of statements are
+            allowed, and one that the packs' guard does not let pass is reported as read in part.
+        progress: Called after each statement with the number of files that are done, and of statements.
+    """
 
-    @cached_property
-    def counts(self) -> dict[str, int]:
-        """How many files, statements, denied statements, findings, warnings and unreadable files there are."""
-        findings = [finding for file in self.files for finding in file.findings]
-        refusals = sum(finding.effect == "deny" for finding in findings)
-        return {
-            "files": len(self.files),
-            "statements": sum(len(file.statements) for file in self.files),
-            "denied": sum(statement.denied for file in self.files for statement in file.statements),
-            "findings": refusals,
-            "warnings": len(findings) - refusals,
-            "errors": sum(file.error is not None for file in self.files),
-        }
+    guard: Guard
+    rules: Mapping[str, RuleInfo] = field(default_factory=rulebook)
+    filters: Filters = field(default_factory=Filters)
+    principal: Mapping[str, Any] | None = None
+    with_policy: bool = True
+    progress: Callable[[int, int], None] | None = None
 
-    @property
-    def exit_code(self) -> int:
-        """2 when a file could not be read, 1 when a statement is denied or was not checked, else 0."""
-        if self.counts["errors"]:
-            return 2
-        return 1 if self.counts["findings"] or self.counts["denied"] else 0
+    def report(self, files: Iterable[SqlFile]) -> LintReport:
+        """Check every statement of every file; a file that cannot be read is reported and does not stop the others."""
+        reports: list[FileReport] = []
+        done = 0
+        for file in files:
+            report = self.file(file, len(reports), done)
+            reports.append(report)
+            done += len(report.statements)
+        return LintReport(self._name(), tuple(reports), self.rules)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The lint document, version 1, as plain JSON values; offsets count characters of the file from 0."""
-        return {
-            "schema": LINT_SCHEMA,
-            "policy": self.policy,
-            "files": [_file_document(file) for file in self.files],
-            "counts": dict(self.counts),
-        }
+    def _name(self) -> str:
+        """The policy and the packs that it does not name itself."""
+        metadata = self.guard.policy.metadata
+        used = {use.use for use in self.guard.policy.packs}
+        packs = [f"{pack.name} {pack.version}" for pack in self.guard.packs if pack.name not in used]
+        return " + ".join([f"{metadata.name} {metadata.version}", *packs] if self.with_policy else packs)
+
+    def file(self, file: SqlFile, files_done: int = 0, statements_done: int = 0) -> FileReport:
+        """Check every statement of a file; the numbers are those of the files before it, for the progress."""
+        try:
+            source = Source(read_sql(file.path, file.name))
+            language = language_of(source.text, file.language)
+            reading = read_fragments(source.text, language)
+        except UsageError as error:
+            return FileReport(file.name, Source(""), file.language, error=error)
+
+        def tell() -> None:
+            if self.progress is not None:
+                self.progress(files_done, statements_done + len(gathered.statements))
+
+        gathered = _Gathered(source)
+        for fragment in reading.fragments:
+            self._fragment(fragment, gathered, tell)
+        self._comments(gathered)
+        unread = [Skipped(source.span(start, end), reason) for start, end, reason in reading.unread]
+        skipped = tuple(sorted({*unread, *gathered.in_part}, key=lambda entry: (entry.span.start, entry.reason)))
+        return self._finish(file.name, language, gathered, skipped)
+
+    def _fragment(self, fragment: Fragment, into: _Gathered, tell: Callable[[], None]) -> None:
+        inner = into.source if fragment.plain else Source(fragment.text)
+        script = read_script(inner)
+        raw: list[tuple[Finding, int | None, str]] = [
+            (finding, None, _line_of(inner, finding)) for finding in script.findings
+        ]
+        owners: list[int] = []
+        for index, (start, end) in enumerate(script.statements):
+            text = script.text[start:end]
+            decision = self._decide(text, into.source.span(*fragment.place(start, end)), into)
+            normal = normalise(text) if decision.findings else ""
+            owners.append(into.statement(into.source.span(*fragment.place(start, end)), decision))
+            raw += [
+                (_at(finding, inner, start, end), index, normal)
+                for finding in decision.findings
+                if not (finding.rule in _UNKNOWN and _about_placeholder(finding, fragment, start))
+            ]
+            tell()
+        allowances = self._allowances(inner, script)
+        for finding, number, normal in raw:
+            owner = None if number is None else owners[number]
+            # Offered to the comments first, so that a comment is not called unused for what a filter hides.
+            suppression = _suppression(allowances, finding, number, script, fragment, into.source, self.rules)
+            self._add(_Raw(_in_file(finding, fragment, into.source), owner, normal, suppression), into)
+        for allowance in allowances:
+            comment = allowance.comment
+            place = fragment.place(comment.start, comment.end)
+            known = into.allowances.setdefault(place, allowance)
+            known.used |= allowance.used
+            known.target = known.target or allowance.target
+
+    def _add(self, raw: _Raw, into: _Gathered) -> None:
+        span = raw.finding.span
+        key = (span, raw.finding.rule, raw.finding.message)
+        if key in into.seen:
+            return  # the same place in another branch of a template
+        into.seen.add(key)
+        if self.filters.keeps(raw.finding, self.rules):
+            into.raw.append(raw)
+        else:
+            into.filtered[raw.owner] += 1
+
+    def _decide(self, text: str, span: Span, into: _Gathered) -> Decision:
+        decision = self.guard.check(text, principal=self.principal)
+        if self.with_policy or not any(finding.rule == _NOT_ALLOWED for finding in decision.findings):
+            return decision
+        reason = f"no policy says whether {decision.kind} is allowed; only rules of packs looked at it"
+        into.in_part.append(Skipped(into.source.span(span.start, _first_line_end(into.source, span)), reason))
+        findings = tuple(finding for finding in decision.findings if finding.rule != _NOT_ALLOWED)
+        denied = any(finding.effect == "deny" for finding in findings)
+        return replace(decision, findings=findings, effect="deny" if denied else "allow", would_deny=denied)
+
+    def _allowances(self, inner: Source, script: Script) -> list[Allowance]:
+        if "pg-guard" not in inner.text:
+            return []
+        every = tokens(script.text)
+        comments = read_comments(script.text, every)
+        return attach(script.text, comments, _targets(script, every)) if comments else []
+
+    def _comments(self, into: _Gathered) -> None:
+        """Report what is wrong with the allow comments themselves, once all findings were offered to them."""
+        may_fire = {rule: self.filters.names(rule, self.rules) for rule in self.rules}
+        for (start, end), allowance in sorted(into.allowances.items(), key=lambda item: item[0]):
+            text = " ".join(into.source.text[start:end].split())
+            for finding in allow_findings(allowance, self.rules, may_fire):
+                self._add(_Raw(replace(finding, span=into.source.span(start, end)), None, text), into)
+
+    def _finish(self, name: str, language: Language, gathered: _Gathered, skipped: tuple[Skipped, ...]) -> FileReport:
+        """Give each finding its fingerprint, in the order of their places, and put the statements together."""
+        fingerprints = Fingerprints()
+        owned: defaultdict[int | None, list[LintFinding]] = defaultdict(list)
+        for raw in sorted(gathered.raw, key=lambda raw: raw.finding.span.start if raw.finding.span else 0):
+            fingerprint = fingerprints.next(raw.finding.rule, raw.text)
+            owned[raw.owner].append(LintFinding(raw.finding, fingerprint, raw.text, raw.suppression))
+        statements = tuple(
+            CheckedStatement(span, decision, tuple(owned[index]), gathered.filtered[index])
+            for index, (span, decision) in enumerate(gathered.statements)
+        )
+        return FileReport(
+            name,
+            gathered.source,
+            language,
+            statements,
+            tuple(owned[None]),
+            skipped,
+            gathered.filtered[None],
+        )
 
 
-def lint_files(paths: Iterable[str], guard: Guard, principal: Mapping[str, Any] | None = None) -> LintReport:
-    """Check every statement of every file; a file that cannot be read is reported and does not stop the others."""
-    metadata = guard.policy.metadata
-    return LintReport(f"{metadata.name} {metadata.version}", tuple(lint_file(path, guard, principal) for path in paths))
-
-
-def lint_file(path: str, guard: Guard, principal: Mapping[str, Any] | None = None) -> FileReport:
-    """Check every statement of a file; `principal` as for `Guard.check`."""
-    try:
-        source = Source(read_sql(path))
-    except UsageError as error:
-        return FileReport(path, Source(""), error=error)
-    script = read_script(source)
-    statements = []
-    for start, end in script.statements:
-        decision = guard.check(script.text[start:end], principal=principal)
-        findings = tuple(_in_file(finding, source, start, end) for finding in decision.findings)
-        statements.append(CheckedStatement(source.span(start, end), decision, findings))
-    return FileReport(path, source, tuple(statements), script.findings)
-
-
-def _in_file(finding: Finding, source: Source, start: int, end: int) -> Finding:
-    """The finding with its place in the file; without a place, it points at the statement's first line."""
+def _at(finding: Finding, source: Source, start: int, end: int) -> Finding:
+    """The finding with its place in the text; without a place, it points at the statement's first line."""
     if finding.span is not None:
         return replace(finding, span=source.span(start + finding.span.start, start + finding.span.end))
     newline = source.text.find("\n", start, end)
     return replace(finding, span=source.span(start, end if newline < 0 else newline))
 
 
-def _file_document(file: FileReport) -> dict[str, Any]:
-    return {
-        "path": file.path,
-        "error": file.error.message if file.error else None,
-        "statements": [
-            {
-                "span": statement.span.to_dict(),
-                "kind": statement.decision.kind,
-                "effect": statement.decision.effect,
-                "would_deny": statement.denied,
-                "findings": [finding.to_dict() for finding in statement.findings],
-            }
-            for statement in file.statements
-        ],
-        "findings": [finding.to_dict() for finding in file.other_findings],
-    }
+def _in_file(finding: Finding, fragment: Fragment, source: Source) -> Finding:
+    span = finding.span
+    return finding if span is None else replace(finding, span=source.span(*fragment.place(span.start, span.end)))
+
+
+def _first_line_end(source: Source, span: Span) -> int:
+    newline = source.text.find("\n", span.start, span.end)
+    return span.end if newline < 0 else newline
+
+
+def _line_of(source: Source, finding: Finding) -> str:
+    """The underlined text of a finding that belongs to no statement, on one line."""
+    span = finding.span
+    return " ".join(source.text[span.start : span.end].split()) if span else ""
+
+
+def _about_placeholder(finding: Finding, fragment: Fragment, start: int) -> bool:
+    span = finding.span
+    return span is not None and fragment.in_placeholder(start + span.start, start + span.end)
+
+
+def _targets(script: Script, every: Iterable[Any]) -> list[Target]:
+    """Statements from their first token on, and psql commands, in the order of the text."""
+    places = [token.start for token in every if not token.comment]
+    position = 0
+    found = []
+    for start, end in script.statements:
+        while position < len(places) and places[position] < start:
+            position += 1
+        first = places[position] if position < len(places) else start
+        found.append(Target(first if first < end else start, end))
+    found += [Target(finding.span.start, finding.span.end) for finding in script.findings if finding.span]
+    return sorted(found)
+
+
+def _suppression(
+    allowances: Sequence[Allowance],
+    finding: Finding,
+    number: int | None,
+    script: Script,
+    fragment: Fragment,
+    source: Source,
+    rules: Mapping[str, RuleInfo],
+) -> Suppression | None:
+    """What lifts a finding: the first comment at its statement, or at the command that it is about."""
+    if not allowances or finding.span is None:
+        return None
+    end = script.statements[number][1] if number is not None else finding.span.end
+    lifted = None
+    for allowance in allowances:
+        target = allowance.target
+        if target is None or target.end != end or not allowance.lifts(finding, rules):
+            continue
+        comment = allowance.comment
+        place = source.span(*fragment.place(comment.start, comment.end))
+        lifted = lifted or Suppression("comment", comment.reason, place)
+    return lifted

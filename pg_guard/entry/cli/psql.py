@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from postgast import PgQueryError, scan
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pg_guard.report.excerpt import Source
 
-__all__ = ["Script", "read_script"]
+__all__ = ["Script", "Token", "read_script", "tokens"]
 
 # The scanner gives a character that makes no longer token as itself.
 _BACKSLASH: Final = ord("\\")
@@ -39,6 +39,19 @@ _HARMLESS: Final = frozenset(
     | {"unset", "warn", "watch", "x", "encoding"}
 )
 """Commands that run nothing by themselves; every other one reads a file, runs a program, or sends text unseen here."""
+
+
+class Token(NamedTuple):
+    """A token of PostgreSQL's scanner: its number in libpg_query, and its place in characters."""
+
+    kind: int
+    start: int
+    end: int
+
+    @property
+    def comment(self) -> bool:
+        """True for both kinds of comments."""
+        return self.kind in _COMMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,7 @@ def read_script(source: Source) -> Script:
             )
         )
         # The broken statement begins after the last semicolon.
-        masked_end = max((end for kind, _, end in _tokens(masked[:offset]) if kind == _SEMICOLON), default=0)
+        masked_end = max((end for kind, _, end in tokens(masked[:offset]) if kind == _SEMICOLON), default=0)
         statements = split_statements(masked[:masked_end])
     else:
         masked_end = len(masked)
@@ -88,7 +101,7 @@ def _fill_gaps(text: str, statements: list[tuple[int, int]], end: int) -> Iterat
         gap = text[position:start]
         if gap.strip(" \t\r\n;") and "\0" not in gap:
             first = last = -1
-            for kind, token_start, token_end in (*_tokens(gap), (_SEMICOLON, len(gap), len(gap))):
+            for kind, token_start, token_end in (*tokens(gap), (_SEMICOLON, len(gap), len(gap))):
                 if kind == _SEMICOLON and first >= 0:
                     yield position + first, position + last
                     first = -1
@@ -143,9 +156,8 @@ def _first_command(text: str, start: int, stop: int) -> int | None:
     reach = 1_000
     while (backslash := text.find("\\", start, stop)) >= 0:
         limit = min(stop, _line_end(text, max(backslash, start + reach)))
-        tokens = _tokens(text[start:limit])
         boundary = 0
-        for kind, offset, _ in tokens:
+        for kind, offset, _ in tokens(text[start:limit]):
             if kind == _BACKSLASH:
                 return start + offset
             if kind == _SEMICOLON:
@@ -158,8 +170,8 @@ def _first_command(text: str, start: int, stop: int) -> int | None:
     return None
 
 
-def _tokens(text: str) -> list[tuple[int, int, int]]:
-    """Kind, start and end (in characters) of each token, up to where the scanner stops.
+def tokens(text: str) -> list[Token]:
+    """The tokens of a text, comments included, up to where the scanner stops.
 
     Everything before an open quote is read rightly, and the quote may be a meta-command's own (``\\echo don't``).
     """
@@ -168,17 +180,19 @@ def _tokens(text: str) -> list[tuple[int, int, int]]:
         text = text[: error[0]]
         if _scan_error(text) is not None:
             return []
+    if "\0" in text:
+        return []
     data = text.encode("utf-8", "replace")
-    tokens = scan(data.decode()).tokens
+    scanned = scan(data.decode()).tokens
     if len(data) == len(text):
-        return [(token.token, token.start, token.end) for token in tokens]
+        return [Token(token.token, token.start, token.end) for token in scanned]
     # Tokens come in order, so each piece between two of them is decoded once.
     places = []
     last_byte = last_character = 0
-    for token in tokens:
+    for token in scanned:
         start = last_character + len(data[last_byte : token.start].decode("utf-8", "ignore"))
         end = start + len(data[token.start : token.end].decode("utf-8", "ignore"))
-        places.append((token.token, start, end))
+        places.append(Token(token.token, start, end))
         last_byte, last_character = token.end, end
     return places
 
