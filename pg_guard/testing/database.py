@@ -41,10 +41,15 @@ async def run_statements(dsn: str, statements: Iterable[str], *, read_only: bool
     return tuple([await _run(dsn, statement, read_only=read_only) for statement in statements])
 
 
-async def _connect(dsn: str) -> asyncpg.Connection:
+async def _connect(dsn: str, *, read_only: bool) -> asyncpg.Connection:
     import asyncpg
 
-    settings = {"application_name": "pg-guard test", "lock_timeout": "1s"}
+    settings = {
+        "application_name": "pg-guard test",
+        "lock_timeout": "1s",
+        "statement_timeout": f"{SECONDS_PER_STATEMENT:.0f}s",
+        "default_transaction_read_only": "on" if read_only else "off",
+    }
     try:
         return await asyncpg.connect(dsn, timeout=SECONDS_TO_CONNECT, server_settings=settings)
     except (TimeoutError, OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -58,9 +63,11 @@ async def _run(dsn: str, statement: str, *, read_only: bool) -> Ran:
     """In a session of its own: settings, locks and prepared statements of one cannot help another."""
     import asyncpg
 
-    connection = await _connect(dsn)
+    connection = await _connect(dsn, read_only=read_only)
     try:
-        await _run_inside(connection, statement, read_only=read_only)
+        await connection.execute("BEGIN")
+        await _execute(connection, statement)
+        await connection.execute("ROLLBACK")
     except (asyncpg.QueryCanceledError, asyncpg.AdminShutdownError):
         return Ran()  # it was running when its time was over, or it ended its own session
     except asyncpg.ActiveSQLTransactionError:
@@ -68,7 +75,7 @@ async def _run(dsn: str, statement: str, *, read_only: bool) -> Ran:
         return Ran("it cannot run in a transaction") if read_only else await _run_alone(dsn, statement)
     except asyncpg.PostgresError as error:
         return _refused(error)
-    except (TimeoutError, asyncpg.InterfaceError, OSError, ValueError, NotImplementedError) as error:
+    except (TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError) as error:
         return Ran(str(error) or type(error).__name__)
     finally:
         connection.terminate()  # which also rolls back
@@ -79,32 +86,25 @@ def _refused(error: asyncpg.PostgresError) -> Ran:
     return Ran(f"{error.sqlstate}: {error.args[0] if error.args else type(error).__name__}")
 
 
-async def _run_inside(connection: asyncpg.Connection, statement: str, *, read_only: bool) -> None:
-    milliseconds = int(SECONDS_PER_STATEMENT * 1000)
-    mode = "READ ONLY" if read_only else "READ WRITE"
-    await connection.execute(f"BEGIN {mode}; SET LOCAL statement_timeout = {milliseconds}")
-    await _execute(connection, statement)
-    await connection.execute("ROLLBACK")
-
-
 async def _execute(connection: asyncpg.Connection, statement: str) -> None:
-    """By the extended protocol, so that a text with two statements is an error; parameters are null."""
-    prepared = await connection.prepare(statement)
-    arguments = [None] * len(prepared.get_parameters())
-    if prepared.get_attributes():
-        # A portal hands out rows in portions: a series without end fills no memory.
-        cursor = await prepared.cursor(*arguments)
-        for _ in range(_ROWS // 100):
-            if len(await cursor.fetch(100)) < 100:
-                break
-    else:
-        await prepared.fetch(*arguments)
+    """As psql would send it: the driver asks nothing about its types, and keeps none of its rows."""
+    import asyncpg
+
+    try:
+        await connection.execute(statement)
+    except asyncpg.UndefinedParameterError:
+        await connection.execute("ROLLBACK")
+        # Parameters need the other protocol; each is null.
+        async with connection.transaction():
+            prepared = await connection.prepare(statement)
+            cursor = await prepared.cursor(*[None] * len(prepared.get_parameters()))
+            await cursor.fetch(_ROWS)
 
 
 async def _run_alone(dsn: str, statement: str) -> Ran:
     import asyncpg
 
-    connection = await _connect(dsn)
+    connection = await _connect(dsn, read_only=False)
     try:
         await connection.execute(statement, timeout=SECONDS_PER_STATEMENT)
     except TimeoutError:
