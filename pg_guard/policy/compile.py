@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard.checks.columns import ColumnAccess, ColumnCheck
 from pg_guard.checks.functions import FunctionCheck, FunctionRules, Signature
-from pg_guard.checks.joins import JoinCheck
+from pg_guard.checks.joins import CartesianCheck, JoinCheck
 from pg_guard.checks.load import LoadCheck
 from pg_guard.checks.notes import check_notes
 from pg_guard.checks.patterns import NameSet
@@ -45,7 +45,7 @@ class Program:
         columns: Which columns may be read.
         expand: Views whose definition is read in place, because a condition is demanded of a scan inside.
         principals: What ``:name`` stands for, by caller.
-        detailed: Some rule asks how a statement is built.
+        detailed: Some rule or clause asks how a statement is built.
     """
 
     policy: Policy
@@ -87,12 +87,14 @@ def compile_policy(policy: Policy, catalog: Catalog | None, packs: Iterable[Pack
     checks.append(WorkCheck(limits.product_rows, 2 * limits.generated_bytes))
     if policy.joins.max_tables is not None:
         checks.append(JoinCheck(policy.joins.max_tables))
+    if policy.joins.cartesian in ("deny", "warn"):
+        checks.append(CartesianCheck(policy.joins.cartesian))
     rules = pack_check(policy, packs)
     if rules is not None:
         checks.append(rules)
     wanted = _scanned_by_rules(rules, names) if rules is not None else frozenset()
     expand = _views_to_expand(clauses, wanted, names)
-    detailed = rules is not None and rules.detailed
+    detailed = (rules is not None and rules.detailed) or policy.joins.cartesian in ("deny", "warn")
     principals = Principals(policy.principals)
     return Program(policy, tuple(checks), names, tables, columns, expand, principals, detailed)
 
