@@ -57,6 +57,7 @@ _SCAN = Fact(
         *amounts("rows", "The planner's estimate of its rows", lambda view, scan: view.rows(scan.relation.names[0])),
         Attribute("limited", "flag", "Its SELECT has a LIMIT.", lambda _view, scan: scan.level.limited),
         Attribute("aggregated", "flag", "Its SELECT aggregates.", lambda _view, scan: scan.level.has_aggregate),
+        Attribute("grouped", "flag", "Its SELECT has a GROUP BY.", lambda _view, scan: scan.level.group is not None),
         *amounts("level_depth", "How many SELECTs stand around it", _level_depth),
         Attribute("via", "name", "A view on the way to it.", lambda _view, scan: frozenset(scan.via)),
         Attribute(

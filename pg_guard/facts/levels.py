@@ -50,6 +50,7 @@ def describe_level(body: Node, query: Query, role: QueryRole, depth: int, place:
         has_where="whereClause" in body,
         having="havingClause" in body,
         tables=sum(source.kind in ("relation", "query", "cte") for source in level.sources),
+        stored=any(map(_is_table, level.sources)),
         rows=max(counted) if counted else None,
         recursive=isinstance(query.user, Cte) and bool(query.user.recursive_uses),
         duplicate_outputs=_duplicates(targets),

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pg_guard.facts.repeats import same
 from pg_guard.facts.shapes_model import Operand, OperatorUse
-from pg_guard.facts.sides import Sizes, describe
+from pg_guard.facts.sides import Sizes, describe, strip_casts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pg_guard.facts.details import Details
     from pg_guard.facts.model import Use
-    from pg_guard.facts.scopes import SourceColumn
+    from pg_guard.facts.scopes import Level, SourceColumn
     from pg_guard.sql.witness import Node
 
-__all__ = ["describe_operation", "is_equality", "rejects_null"]
+__all__ = ["describe_operation", "is_equality", "looks_up", "rejects_null"]
 
 # Comparisons that are never true of NULL.
 _STRICT = frozenset(
@@ -46,11 +47,12 @@ def describe_operation(details: Details, sizes: Sizes, body: Node, use: Use, *, 
     kind = _KIND_NAMES.get(written, "operator")
     left_node, right_node = body.get("lexpr"), body.get("rexpr") or {}
     inverse = "NOT_BETWEEN" in written or (kind == "distinct" and written == "AEXPR_NOT_DISTINCT")
-    items = 1
+    items, null_item = 1, False
     low: Operand | None = None
     if kind == "in":
         inverse, name = name == "<>", "="
-        items = len(right_node.get("List", {}).get("items", ()))
+        listed = right_node.get("List", {}).get("items", [])
+        items, null_item = len(listed), any(strip_casts(each).get("A_Const", {}).get("isnull") for each in listed)
     elif kind in ("like", "similar") or name in ("!~", "!~*"):
         inverse, name = name.startswith("!"), name.removeprefix("!")
     elif kind == "between":
@@ -65,18 +67,57 @@ def describe_operation(details: Details, sizes: Sizes, body: Node, use: Use, *, 
         name, args = "similar", right_node.get("FuncCall", {}).get("args", [])
         right_node = args[0] if args else right_node
     left = describe(details, sizes, left_node) if left_node else None
+    right = describe(details, sizes, right_node) if right_node else Operand("expression")
     return OperatorUse(
         name,
         kind,
         inverse != negated,
         left,
-        describe(details, sizes, right_node) if right_node else Operand("expression"),
+        right,
         use,
         body.get("location", -1),
         low,
         items,
+        null_item,
+        low is not None and "SYM" not in written and _above(low.literal, right.literal),
+        _has_wildcard(right.literal) if kind == "like" else None,
+        _is_anchored(name, right.literal),
         bool(left_node) and kind != "in" and same(left_node or {}, right_node),
     )
+
+
+def _has_wildcard(pattern: str | None) -> bool | None:
+    return None if pattern is None else "%" in pattern or "_" in pattern
+
+
+_FIXED_START = {
+    "~~": re.compile(r"[^%_]"),
+    "~~*": re.compile(r"[^%_]"),
+    "similar": re.compile(r"[^%_(\[|*+?{]"),
+    "~": re.compile(r"\^[^.(\[|*+?{\\$^][^|]*$"),
+    "~*": re.compile(r"\^[^.(\[|*+?{\\$^][^|]*$"),
+}
+
+
+def _is_anchored(name: str, pattern: str | None) -> bool | None:
+    """Does a constant pattern begin with plain text?"""
+    start = _FIXED_START.get(name)
+    return None if start is None or pattern is None else not pattern or start.match(pattern) is not None
+
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _above(low: str | None, high: str | None) -> bool:
+    """Is one bound above the other, as far as numbers and dates written alike can tell?"""
+    if low is None or high is None:
+        return False
+    if _DATE.match(low) and _DATE.match(high):
+        return low[:10] > high[:10]
+    try:
+        return float(low) > float(high)
+    except ValueError:
+        return False
 
 
 def rejects_null(details: Details, node: Node) -> Iterator[SourceColumn]:
@@ -105,3 +146,16 @@ def is_equality(node: Node) -> bool:
     body = node.get("A_Expr", {})
     names = body.get("name", [])
     return body.get("kind") == "AEXPR_OP" and bool(names) and names[-1]["String"]["sval"] == "="
+
+
+def looks_up(details: Details, node: Node, level: Level) -> bool:
+    """Is a side of ``a = b`` a column of this level that leads an index?"""
+    for side in ("lexpr", "rexpr"):
+        operand = node["A_Expr"].get(side, {})
+        value = details.expr(operand["ColumnRef"]) if "ColumnRef" in operand else None
+        column = value.direct if value is not None else None
+        if column is None or column.source.level is not level or column.source.relation is None:
+            continue
+        if any(keys[:1] == (column.stored,) for keys in column.source.relation.indexes):
+            return True
+    return False

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pg_guard.facts.levels import describe_level, describe_set, read_limit
 from pg_guard.facts.linkage import Groups, Joining, conclude_joins, first_location, join_type
-from pg_guard.facts.operations import describe_operation, is_equality, rejects_null
+from pg_guard.facts.operations import describe_operation, is_equality, looks_up, rejects_null
 from pg_guard.facts.repeats import conjuncts, repeated
 from pg_guard.facts.shapes_model import LiteralUse, SubqueryUse
 from pg_guard.facts.sides import Sizes, cast_name, output_nullable
 from pg_guard.facts.sortshapes import describe_sort
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pg_guard.facts.details import Details
     from pg_guard.facts.model import Use
     from pg_guard.facts.reader import Reader
-    from pg_guard.facts.scopes import Level, Query, Source, SourceColumn
+    from pg_guard.facts.scopes import Expr, Level, Query, Source, SourceColumn
     from pg_guard.facts.shapes_model import QueryRole
     from pg_guard.sql.witness import Node
 
@@ -56,12 +56,13 @@ class _Step(NamedTuple):
 class _Frame:
     """A query that is being walked."""
 
-    __slots__ = ("correlated", "having_aggregate", "level")
+    __slots__ = ("correlated", "having_aggregate", "indexed", "level")
 
     def __init__(self, level: Level | None) -> None:
         self.level = level
         self.correlated = False
         self.having_aggregate = False
+        self.indexed = False
 
 
 Sink: TypeAlias = "set[Source]"
@@ -113,7 +114,8 @@ class _Walk:
 
     def _walk_query(self, body: Node, query: Query, role: QueryRole, depth: int, frame: _Frame) -> None:
         unused = self._walk_with(body.get("withClause", {}), depth)
-        place = first_location({key: value for key, value in body.items() if key != "withClause"})
+        start = body["larg"] if query.kind == "setop" else {key: body[key] for key in body if key != "withClause"}
+        place = first_location(start)
         place = self._reader.at(place)
         if query.kind == "setop":
             for side in ("larg", "rarg"):
@@ -207,10 +209,7 @@ class _Walk:
         type_, syntax = join_type(body)
         reads: Sink = set()
         either, equality = False, False
-        for conjunct in conjuncts(body.get("quals")):
-            self._sinks.append(set())
-            self._walk(conjunct, "join", depth, condition=True)
-            found = self._pop()
+        for conjunct, found in self._walk_conjuncts(body.get("quals"), "join", depth):
             self._link(level, found)
             reads |= found
             crosses = not (found.isdisjoint(sides.left) or found.isdisjoint(sides.right))
@@ -225,11 +224,20 @@ class _Walk:
         )  # fmt: skip
 
     def _walk_where(self, node: Node | None, level: Level, depth: int) -> None:
-        for conjunct in conjuncts(node):
-            self._sinks.append(set())
-            self._walk(conjunct, "where", depth, condition=True)
-            self._link(level, self._pop())
+        for conjunct, found in self._walk_conjuncts(node, "where", depth):
+            if is_equality(conjunct):
+                self._frames[-1].indexed |= looks_up(self._details, conjunct, level)
+            self._link(level, found)
             self._strict.update(rejects_null(self._details, conjunct))
+
+    def _walk_conjuncts(self, node: Node | None, use: Use, depth: int) -> Iterator[tuple[Node, Sink]]:
+        """The parts of a condition that AND joins, each with the sources that it reads."""
+        parts = list(conjuncts(node))
+        again = repeated(parts) if len(parts) > 1 else ()
+        for index, part in enumerate(parts):
+            self._sinks.append(set())
+            self._walk(part, use, depth, condition=True, again=index in again)
+            yield part, self._pop()
 
     def _link(self, level: Level, reads: Sink, own: Iterable[Source] = ()) -> None:
         """What a condition reads is linked; so is an item of FROM with what it reads of its neighbours."""
@@ -245,8 +253,8 @@ class _Walk:
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
-    def _walk(self, root: object, use: Use, depth: int, *, condition: bool = False) -> None:
-        stack = [_Step(root, use, condition)]
+    def _walk(self, root: object, use: Use, depth: int, *, condition: bool = False, again: bool = False) -> None:
+        stack = [_Step(root, use, condition, repeated=again)]
         while stack:
             step = stack.pop()
             value = step.value
@@ -375,6 +383,8 @@ class _Walk:
                 limited or offset,
                 "sortClause" in statement,
                 level is not None and level.has_aggregate and level.group is None,
+                frame.indexed,
+                level is not None and len(query.outputs) == 1 and _is_outer(query.outputs[0].expr, level),
                 own.rows if own is not None else None,
             )
         )
@@ -388,6 +398,12 @@ class _Walk:
             self._facts.sorts.append(found._replace(location=self._reader.at(found.location)))
             if found.by != "position":
                 self._walk(node, clause, depth)
+
+
+def _is_outer(value: Expr, level: Level) -> bool:
+    """Is it a column of a level around this one?"""
+    column = value.direct
+    return column is not None and column.source.level is not None and column.source.level is not level
 
 
 def _sources(columns: Iterable[SourceColumn]) -> set[Source]:

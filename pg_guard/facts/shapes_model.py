@@ -53,6 +53,7 @@ class QueryUse(NamedTuple):
         set_operation: ``union``, ``union_all``, ``intersect``, ``except`` and so on; '' for a SELECT.
         disjoint: Its two branches cannot have a row in common: an output column holds different constants.
         tables: How many relations its FROM joins.
+        stored: Its FROM names a stored relation or a view.
         rows: Rows of the largest stored relation in its FROM, by the planner's estimate.
         recursive: It is a recursive CTE.
         unused_ctes: Names in its WITH that nothing reads.
@@ -81,6 +82,7 @@ class QueryUse(NamedTuple):
     set_operation: str = ""
     disjoint: bool = False
     tables: int = 0
+    stored: bool = False
     rows: float | None = None
     recursive: bool = False
     unused_ctes: tuple[str, ...] = ()
@@ -111,9 +113,11 @@ class Operand(NamedTuple):
         relation: The stored relation of that column; None for a column of a CTE, a derived table or a function.
         type: The type of the side as a whole.
         column_type: The type of the column under it.
-        function: Name of the function, when the side is a call; ``function_on_column``: the column is an argument of it.
+        function: Name of the function, when the side is a call; of a scalar sub-query, when its one output is a call.
+        function_on_column: A column is an argument of the function.
         cast: Name of the type that it is cast to.
         literal: Text of the constant.
+        date_only: The constant is a date without a time of day, as in 2026-01-31.
         indexed: The column leads an index of its relation (no index on an expression).
         expression_indexed: An index on an expression mentions the column.
         primary_key: The column is the whole primary key.
@@ -130,6 +134,7 @@ class Operand(NamedTuple):
     function_on_column: bool = False
     cast: str | None = None
     literal: str | None = None
+    date_only: bool = False
     indexed: bool | None = None
     expression_indexed: bool | None = None
     primary_key: bool | None = None
@@ -148,6 +153,11 @@ class OperatorUse(NamedTuple):
         left: None for a prefix operator.
         right: For IN the list, for BETWEEN the upper bound; `low` is its lower bound.
         items: How many items the list of IN has; 1 otherwise.
+        null_item: One of them is NULL.
+        reversed: The lower bound of BETWEEN is above the upper one, so that nothing lies between.
+        wildcard: The constant pattern of LIKE has a wildcard; None for another operator, or no constant.
+        anchored: The constant pattern of LIKE, SIMILAR TO or ``~`` begins with plain text, so that an index may help; None
+            for another operator, or no constant.
         same_sides: Both sides are the same expression.
         repeated: The same condition stands beside it, joined by the same AND or OR.
         condition: It is a condition of WHERE, ON or HAVING, or a part of one, joined by AND, OR, NOT.
@@ -162,6 +172,10 @@ class OperatorUse(NamedTuple):
     location: int
     low: Operand | None = None
     items: int = 1
+    null_item: bool = False
+    reversed: bool = False
+    wildcard: bool | None = None
+    anchored: bool | None = None
     same_sides: bool = False
     repeated: bool = False
     condition: bool = False
@@ -221,6 +235,8 @@ class SubqueryUse(NamedTuple):
         limited: It has a LIMIT or OFFSET.
         ordered: It has an ORDER BY.
         aggregated: It gives one row by an aggregate without GROUP BY.
+        indexed: A condition of its WHERE is an equality on a column that leads an index.
+        outer_output: Its one output is a column of a query around it, as when a name was mistyped.
         rows: Rows of the largest stored relation in its FROM, by the planner's estimate.
     """
 
@@ -232,6 +248,8 @@ class SubqueryUse(NamedTuple):
     limited: bool = False
     ordered: bool = False
     aggregated: bool = False
+    indexed: bool = False
+    outer_output: bool = False
     rows: float | None = None
 
 

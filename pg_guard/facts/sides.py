@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pg_guard.facts.shapes_model import Operand
@@ -34,6 +35,7 @@ _KINDS: dict[str, OperandKind] = {
 }
 _NAMED = {"CoalesceExpr": "coalesce", "MinMaxExpr": "greatest"}
 _DEEPEST = 20
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def strip_casts(node: Node) -> Node:
@@ -72,7 +74,7 @@ def describe(details: Details, sizes: Sizes, node: Node) -> Operand:
         known = "row"
     elif cast is not None and known in ("column", "function", "expression", "subquery"):
         known = "cast"
-    function = _function(kind, body)
+    function = _function(kind, body) if kind != "SubLink" else _only_call(body)
     column = _column(value) if known not in ("constant", "null", "parameter", "subquery", "array") else None
     operand = Operand(
         known,
@@ -81,6 +83,7 @@ def describe(details: Details, sizes: Sizes, node: Node) -> Operand:
         function_on_column=function is not None and _on_column(body),
         cast=cast,
         literal=literal,
+        date_only=literal is not None and _DATE.fullmatch(literal.strip()) is not None,
     )
     return operand if column is None else _with_column(operand, column, details, sizes)
 
@@ -93,6 +96,13 @@ def _function(kind: str, body: Node) -> str | None:
     if kind == "MinMaxExpr" and body.get("op") == "IS_LEAST":
         return "least"
     return _NAMED.get(kind)
+
+
+def _only_call(body: Node) -> str | None:
+    """The function that is the one output of a scalar sub-query."""
+    targets = body.get("subselect", {}).get("SelectStmt", {}).get("targetList", [])
+    value = strip_casts(targets[0]["ResTarget"].get("val", {})) if len(targets) == 1 else {}
+    return _function("FuncCall", value["FuncCall"]) if "FuncCall" in value else None
 
 
 def _on_column(body: Node) -> bool:
