@@ -26,7 +26,7 @@ PRODUCTS = [
     "SELECT count(*) FROM orders o JOIN customers c ON true",
     "SELECT count(*) FROM orders o JOIN customers c ON o.total > 5",
     "SELECT count(*) FROM orders o LEFT JOIN customers c ON 1 = 1",
-    "SELECT count(*) FROM orders o, customers c WHERE o.id = 5 AND c.id > 5",
+    "SELECT count(*) FROM orders o, customers c WHERE o.total > 5 AND c.id > 5",
     "SELECT count(*) FROM orders o JOIN customers c ON c.id = o.customer_id, products p",
     "SELECT (SELECT count(*) FROM orders, customers)",
     "WITH x AS (SELECT id FROM orders) SELECT count(*) FROM x, customers",

@@ -286,10 +286,10 @@ def test_long_chains_are_refused(here: Path) -> None:
 
 
 def test_problems_of_bases_come_with_their_own_places_and_before(here: Path) -> None:
-    write(here, base="mode: x\njoins: {cartesian: deny}", top="extends: [base.yaml, gone.yaml]\nmode: y")
+    write(here, base="mode: x\ncolumns: {on_star: omit}", top="extends: [base.yaml, gone.yaml]\nmode: y")
     assert [problem.split(": ")[0] for problem in problems_of("top.yaml")] == [
         "base.yaml:2:7",
-        "base.yaml:3:9",
+        "base.yaml:3:20",
         "top.yaml:2:22",
         "top.yaml:3:7",
     ]

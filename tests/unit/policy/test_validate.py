@@ -158,19 +158,10 @@ def test_a_long_value_is_cut() -> None:
 
 
 UNSUPPORTED = {
-    "packs": ("packs: [{use: core}]", "2:1"),
-    "rules": ("rules: {core/PG230: {effect: warn, reason: tuning}}", "2:1"),
     "columns.on_star=omit": ("columns: {on_star: omit}", "2:20"),
     "columns.mask": ("columns: {mask: {users: {email: partial_email}}}", "2:11"),
-    "where[].equals": ("where: [{table: a}, {table: b, equals: {t: ':t'}}]", "2:32"),
     "row_filters": ("row_filters: [{table: a, using: 'true'}]", "2:1"),
-    "joins.cartesian": ("joins: {cartesian: deny}", "2:9"),
     "limits.cost": ("limits: {cost: 1e7}", "2:10"),
-    "principals": ("principals: {bi: {match: {client: bi}}}", "2:1"),
-    "exceptions": (
-        "exceptions: [{id: a, rules: [b], reason: c, approved_by: d, expires: 2999-12-31}]",
-        "2:1",
-    ),
 }
 
 
