@@ -252,9 +252,8 @@ class Index:
 
     def __init__(self, matches: Iterable[Match]) -> None:
         by_fact: dict[str, list[Condition]] = {}
-        for match in matches:
-            for condition in conditions(match):
-                by_fact.setdefault(condition.fact.name, []).append(condition)
+        for condition in dict.fromkeys(condition for match in matches for condition in conditions(match)):
+            by_fact.setdefault(condition.fact.name, []).append(condition)
         self._facts = [_FactIndex(wanted[0].fact, wanted) for wanted in by_fact.values()]
 
     def ask(self, view: View) -> tuple[dict[Condition, list[Fired]], list[tuple[Fact, Exception]]]:
