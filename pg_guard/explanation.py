@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from pg_guard.checks.base import Subject
     from pg_guard.decision import Decision
     from pg_guard.facts.model import Facts
     from pg_guard.policy.compile import Program
+    from pg_guard.policy.packs import Pack
     from pg_guard.sql.parse import SqlglotReading
     from pg_guard.sql.text import SqlText
 
@@ -29,18 +31,23 @@ class Trace:
 
     Attributes:
         text: The text, once it is admitted.
-        facts: What the statement touches, as far as it was read.
+        subject: What the checks were asked about: the text with its facts, names and principal; None where it was not read.
         witness: sqlglot's reading, where its grammar knows the statement.
         compared: How the two readings were compared.
         timings_us: Microseconds of each stage that ended.
     """
 
     text: SqlText | None = None
-    facts: Facts | None = None
+    subject: Subject | None = None
     witness: SqlglotReading | None = None
     compared: Compared = "nothing"
     timings_us: dict[str, int] = field(default_factory=dict)
     _since: int = field(default_factory=time.perf_counter_ns)
+
+    @property
+    def facts(self) -> Facts | None:
+        """What the statement touches; None where it was refused before."""
+        return self.subject.facts if self.subject is not None else None
 
     def mark(self, stage: str) -> None:
         """A stage ends here."""
@@ -57,8 +64,10 @@ class Explanation:
         decision: The decision, as `Guard.check` gives it.
         trace: What the stages saw.
         program: The compiled policy that decided.
+        packs: The rule packs that had a say.
     """
 
     decision: Decision
     trace: Trace
     program: Program
+    packs: tuple[Pack, ...] = ()

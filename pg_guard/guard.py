@@ -134,7 +134,7 @@ class Guard:
         Args and guarantees are those of `check`; it takes somewhat longer.
         """
         trace = Trace()
-        return Explanation(self._run(sql, principal, trace), trace, self._program)
+        return Explanation(self._run(sql, principal, trace), trace, self._program, self.packs)
 
     def _run(self, sql: str | bytes, principal: Mapping[str, object] | None, trace: Trace | None) -> Decision:
         started = time.perf_counter_ns()
@@ -180,10 +180,10 @@ class Guard:
             return None, [_too_deep(text, deep.location, limits.depth)]
         if self.catalog is not None and self.catalog.encoding not in ("UTF8", "SQL_ASCII"):
             _refuse_foreign_folding(facts, self.catalog.encoding)
-        if trace is not None:
-            trace.facts = facts
-            trace.mark("facts")
         subject = Subject(text, facts, self._program.names, principal)
+        if trace is not None:
+            trace.subject = subject
+            trace.mark("facts")
         findings = [finding for check in self._program.checks for finding in check(subject)]
         if trace is not None:
             trace.mark("checks")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pg_guard.checks.where import WhereCheck
-from pg_guard.report.clauses import locate
+from pg_guard.report.places import locate
 from pg_guard.report.text import plural
 
 if TYPE_CHECKING:
@@ -70,6 +70,13 @@ def _parts(explanation: Explanation, facts: Facts) -> Iterator[tuple[KeyPath, tu
         most = max((level.tables for level in facts.joins), default=0)
         said = f"At most {plural(most, 'relation')} in one SELECT; the limit is {policy.joins.max_tables}."
         yield ("joins", "max_tables"), ("joins/too-many",), said
+    for index, use in enumerate(policy.packs):
+        pack = next((each for each in explanation.packs if each.name == use.use), None)
+        if pack is not None:
+            ids = tuple(rule.id for rule in pack.rules)
+            off = sum(policy.rules[rule].effect == "off" for rule in ids if rule in policy.rules)
+            said = f"{pack.name} {pack.version}: {plural(len(ids) - off, 'rule')} in force"
+            yield ("packs", index), ids, f"{said}, {off:,} switched off." if off else f"{said}."
     limits = policy.limits
     size = len(trace.text.data) if trace.text is not None else 0
     said = f"{size:,} of {limits.sql_bytes:,} bytes; longest IN list {max((each for each, _ in facts.lists), default=0):,} "

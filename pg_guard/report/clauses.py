@@ -6,30 +6,29 @@ same place. What no policy can change (the syntax, the agreement of both reading
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pg_guard.catalog import builtins
 from pg_guard.catalog.model import Name
-from pg_guard.checks.base import Subject
 from pg_guard.checks.columns import ColumnAccess
 from pg_guard.checks.functions import Signature
 from pg_guard.checks.patterns import NamePattern
 from pg_guard.checks.where import WhereCheck
-from pg_guard.policy.document import KeyPath, format_path
 from pg_guard.policy.model import CapabilityPattern
+from pg_guard.report.places import Clause, locate
+from pg_guard.report.rule_clauses import RuleClauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pg_guard.checks.base import Subject
     from pg_guard.decision import Finding
     from pg_guard.explanation import Explanation
-    from pg_guard.facts.model import Facts, FunctionUse, TypeUse
-    from pg_guard.policy.document import Document
+    from pg_guard.facts.model import FunctionUse, TypeUse
+    from pg_guard.policy.document import Document, KeyPath
     from pg_guard.policy.model import FunctionPattern, Policy
-    from pg_guard.sql.text import SqlText
 
-__all__ = ["Clause", "capabilities_of", "find_clauses", "locate"]
+__all__ = ["capabilities_of", "find_clauses"]
 
 _LIMITS: Final[dict[str, KeyPath]] = {
     "limits/sql-bytes": ("limits", "sql_bytes"),
@@ -40,67 +39,6 @@ _LIMITS: Final[dict[str, KeyPath]] = {
     "joins/too-many": ("joins", "max_tables"),
 }
 _MOST_CLAUSES: Final = 10
-_MOST_LINE: Final = 400
-
-
-class Clause(NamedTuple):
-    """One clause of a policy, or of a rule.
-
-    Attributes:
-        path: Key path, as in ``tables.deny[0]``.
-        value: What stands there, as in ``hr.*``.
-        why: What it has to do with the statement, in one sentence.
-        stated: False where no file says it and the format's default holds.
-        file: The file, or the environment variable.
-        line: Line from 1, or 0.
-        column: Column from 1, or 0.
-        text: That line of the file; empty where it may hold a secret or cannot be read.
-    """
-
-    path: str
-    value: str
-    why: str
-    stated: bool
-    file: str = ""
-    line: int = 0
-    column: int = 0
-    text: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as plain JSON values."""
-        return self._asdict()
-
-
-def locate(document: Document | None, path: KeyPath, value: object, why: str) -> Clause:
-    """The clause at a key path, with its place and its line in the file that states it."""
-    shown = "" if value is None else str(value)
-    if document is None:
-        return Clause(format_path(path), shown, why, stated=False)
-    place, nearest = document.place(path)
-    if nearest != path and not _is_single(document, path, nearest):
-        return Clause(format_path(path), shown, why, stated=False)
-    if place.secret:
-        return Clause(format_path(path), "", why, stated=True, file=place.file)
-    text = _line(place.file, place.line)
-    return Clause(format_path(path), shown, why, True, place.file, place.line, place.column, text)
-
-
-def _is_single(document: Document, path: KeyPath, nearest: KeyPath) -> bool:
-    """A single text stands for a list of one: its first entry has the place of the list."""
-    if len(path) != len(nearest) + 1 or path[-1] != 0:
-        return False
-    value: Any = document.data
-    for step in nearest:
-        value = value[step]
-    return isinstance(value, str)
-
-
-def _line(file: str, line: int) -> str:
-    try:
-        lines = Path(file).read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, ValueError):
-        return ""
-    return lines[line - 1].rstrip()[:_MOST_LINE] if 0 < line <= len(lines) else ""
 
 
 def find_clauses(finding: Finding, explanation: Explanation, document: Document | None) -> tuple[Clause, ...]:
@@ -123,11 +61,11 @@ def find_clauses(finding: Finding, explanation: Explanation, document: Document 
 class _Finder:
     def __init__(self, finding: Finding, explanation: Explanation, document: Document | None) -> None:
         self.finding = finding
+        self.explanation = explanation
         self.program = explanation.program
         self.policy: Policy = explanation.program.policy
         self.names = explanation.program.names
-        self.facts: Facts | None = explanation.trace.facts
-        self.text: SqlText | None = explanation.trace.text
+        self.subject = explanation.trace.subject
         self.document = document
 
     def clause(self, path: KeyPath, value: object, why: str) -> Clause:
@@ -135,6 +73,9 @@ class _Finder:
 
     def clauses(self) -> Iterator[Clause]:
         rule = self.finding.rule
+        if "/PG" in rule:
+            yield from RuleClauses(self.finding, self.explanation, self.document).clauses()
+            return
         if rule in _LIMITS:
             path = _LIMITS[rule]
             value = getattr(getattr(self.policy, str(path[0])), str(path[1]))
@@ -148,7 +89,7 @@ class _Finder:
         elif rule == "tables/system":
             why = "A system schema opens only where a pattern of this list names it."
             yield self.clause(("tables", "allow"), ", ".join(self.policy.tables.allow) or "nothing", why)
-        elif self.facts is not None and self.text is not None:
+        elif self.subject is not None:
             finder = {
                 "tables/denied": self.tables,
                 "columns/denied": self.columns,
@@ -158,17 +99,20 @@ class _Finder:
                 "functions/denied": self.functions,
             }.get(rule)
             if finder is not None:
-                yield from finder(self.facts, self.text)
+                yield from finder(self.subject)
 
-    def here(self, text: SqlText, location: int) -> bool:
-        return text.span(location) == self.finding.span
+    def here(self, subject: Subject, location: int) -> bool:
+        return subject.sql.span(location) == self.finding.span
 
-    def tables(self, facts: Facts, text: SqlText) -> Iterator[Clause]:
+    def tables(self, subject: Subject) -> Iterator[Clause]:
         patterns = [NamePattern(entry, fold=True) for entry in self.policy.tables.deny]
         named: list[tuple[Name, bool]] = [
-            (name, bool(use.via)) for use in facts.relations if self.here(text, use.location) for name in use.names
+            (name, bool(use.via))
+            for use in subject.facts.relations
+            if self.here(subject, use.location)
+            for name in use.names
         ]
-        named += [(use.name, True) for use in facts.types if self.here(text, use.location)]
+        named += [(use.name, True) for use in subject.facts.types if self.here(subject, use.location)]
         unlisted: list[Name] = []
         for name, reached in named:
             matching = [index for index, pattern in enumerate(patterns) if pattern.matches(name)]
@@ -180,17 +124,16 @@ class _Finder:
         for name in unlisted[:1]:
             yield self.clause(("tables", "default"), "deny", f"No pattern of tables.allow names {name}.")
 
-    def columns(self, facts: Facts, text: SqlText) -> Iterator[Clause]:
+    def columns(self, subject: Subject) -> Iterator[Clause]:
         entries = [
             (("columns", "deny", table, index), table, column, ColumnAccess({table: (column,)}, self.names))
             for table, columns in self.policy.columns.deny.items()
             for index, column in enumerate(columns)
         ]
-        subject = Subject(text, facts, self.names)
-        for use in facts.columns:
+        for use in subject.facts.columns:
             # Several relations may be concerned at one place, each with a finding of its own.
             table = subject.show(use.via[:1] or use.relations)
-            if not self.here(text, use.location) or f'"{table}"' not in self.finding.message:
+            if not self.here(subject, use.location) or f'"{table}"' not in self.finding.message:
                 continue
             for path, table, column, access in entries:
                 for name in use.relations:
@@ -198,26 +141,24 @@ class _Finder:
                         what = f"{name}.{use.name}"
                         yield self.clause(path, f"{table}: {column}", f"{what} matches {table}: {column}.")
 
-    def where(self, facts: Facts, text: SqlText) -> Iterator[Clause]:
-        # Whoever asks, a clause that names an attribute speaks of the same places.
-        subject = Subject(text, facts, self.names)
+    def where(self, subject: Subject) -> Iterator[Clause]:
         for check in self.program.checks:
             if isinstance(check, WhereCheck):
                 for index, clause in enumerate(check.clauses):
-                    places = {each.span for each in WhereCheck((clause,))(subject)}
-                    if self.finding.span in places and index < len(self.policy.where):
+                    if self.finding in WhereCheck((clause,))(subject) and index < len(self.policy.where):
                         entry = self.policy.where[index]
-                        shown = ", ".join(entry.table) + (f": {', '.join(entry.columns)}" if entry.columns else "")
+                        columns = ", ".join((*entry.columns, *entry.equals))
+                        shown = ", ".join(entry.table) + (f": {columns}" if columns else "")
                         yield self.clause(("where", index), shown, "This condition is demanded of each use.")
 
-    def functions(self, facts: Facts, text: SqlText) -> Iterator[Clause]:
+    def functions(self, subject: Subject) -> Iterator[Clause]:
         functions = self.policy.functions
         any_denied = False
-        uses = [use for use in facts.functions if self.here(text, use.location)]
+        uses = [use for use in subject.facts.functions if self.here(subject, use.location)]
         keys = {key for use in uses for key in _keys(use)}
-        keys |= {name for name, location in facts.operators if self.here(text, location)}
+        keys |= {name for name, location in subject.facts.operators if self.here(subject, location)}
         capabilities = {each for use in uses for each in (capabilities_of(use) or ())}
-        capabilities |= _cast_capabilities(use for use in facts.types if self.here(text, use.location))
+        capabilities |= _cast_capabilities(use for use in subject.facts.types if self.here(subject, use.location))
         for index, entry in enumerate(functions.deny):
             if why := _match(entry, keys, uses, capabilities):
                 any_denied = True
