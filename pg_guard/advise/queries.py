@@ -60,6 +60,7 @@ n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 SCHEMA_GRANTS = f"""
 SELECT n.nspname::text AS name, pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS usage,
        pg_catalog.has_schema_privilege(n.oid, 'CREATE') AS create,
+       pg_catalog.has_schema_privilege('public', n.oid, 'CREATE') AS public_create,
        pg_catalog.pg_has_role(current_user, n.nspowner, 'USAGE') AS owned
 FROM pg_catalog.pg_namespace AS n WHERE {_USER_SCHEMA}
 ORDER BY n.nspname COLLATE "C"

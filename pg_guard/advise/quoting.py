@@ -38,7 +38,13 @@ def comment(text: str, limit: int = 80) -> str:
 
 
 def sql_name(name: str) -> str:
-    """A name as SQL writes it, in quotes where it needs them."""
+    """A name as SQL writes it, in quotes where it needs them; what is not seen is written as an escape."""
+    if not name.isprintable():
+        escaped = "".join(
+            each if each.isprintable() and each not in '\\"' else '""' if each == '"' else f"\\+{ord(each):06x}"
+            for each in name
+        )
+        return f'U&"{escaped}"'
     if _PLAIN_SQL.fullmatch(name) and name not in RESERVED:
         return name
     return '"' + name.replace('"', '""') + '"'

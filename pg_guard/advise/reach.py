@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pg_guard.checks.functions import FunctionCheck
 from pg_guard.checks.tables import SYSTEM_SCHEMAS
 from pg_guard.facts.extract import extract
 from pg_guard.facts.reader import Reader, TooDeep
@@ -90,6 +91,7 @@ class Reach:
         self.tables = program.tables
         self.columns = program.columns
         self.names = program.names
+        self.functions = next(check.rules for check in program.checks if isinstance(check, FunctionCheck))
         self._shapes = ViewShapes()
 
     def protected(self, name: Name) -> bool:

@@ -43,10 +43,11 @@ class Role:
 
 
 class SchemaGrant(NamedTuple):
-    """What the role may do in a schema."""
+    """What the role may do in a schema; `public_create` is what everybody may."""
 
     usage: bool
     create: bool
+    public_create: bool
     owned: bool
 
 
@@ -162,7 +163,7 @@ async def _surroundings(connection: asyncpg.Connection[Any]) -> Surroundings:
             memberships=frozenset(row["name"] for row in memberships),
         ),
         schemas={
-            row["name"]: SchemaGrant(row["usage"], row["create"], row["owned"])
+            row["name"]: SchemaGrant(row["usage"], row["create"], row["public_create"], row["owned"])
             for row in await connection.fetch(queries.SCHEMA_GRANTS)
         },
         relations=dict(sorted(relations.items())),

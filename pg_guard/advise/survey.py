@@ -115,10 +115,13 @@ class _Surveyor:
         reach = self._close_views(plan, open_relations)
         permitted = [each for each in open_relations if reach.tables.permitted(each.key)]
         where, where_notes = self._requirements(permitted)
+        if self.strict:
+            reach = self._close_views(plan, open_relations)  # tables that no requirement covers are denied now
         functions, function_notes = list_functions(self.estate, reach, self.schemas, strict=self.strict)
         path = [each for each in self.catalog.search_path if each in self.schemas and each not in closed]
         return replace(
             plan,
+            allow=tuple(each for each in plan.allow if each.value not in self._denied()),
             search_path=tuple(path) if all(is_plain(each) for each in path) else (),
             deny=tuple(self.deny.values()),
             columns=self._column_lines(),
@@ -219,7 +222,7 @@ class _Surveyor:
                 view = relation.kind in ("view", "matview")
                 why = f"{kind}: a line without wildcard says that you have reviewed it" if view else kind
                 lines.append(Line(pattern(relation.key), why, not view))
-        return tuple(each for each in lines if each.value not in self._denied())
+        return tuple(lines)
 
     def _left_out(self) -> tuple[str, ...]:
         others = sorted(
@@ -329,6 +332,8 @@ class _Surveyor:
         if chosen is not None:
             held = {*chosen.holders, *([chosen.target] if chosen.target else [])}
             for name, key in unheld(permitted, held, [chosen.column]):
+                if self.strict:
+                    self._add(pattern(name), f"belongs to tenants and has no {printable(chosen.column)}")
                 via = f"{', '.join(key.columns)} → {key.target}"
                 notes.append(
                     f"{printable(str(name))} has no {printable(chosen.column)} and belongs to tenants by {printable(via)}: "

@@ -11,6 +11,7 @@ import sys
 import click
 
 from pg_guard._version import __version__
+from pg_guard.entry.cli.audit import audit
 from pg_guard.entry.cli.catalog import catalog
 from pg_guard.entry.cli.check import check
 from pg_guard.entry.cli.completion import completion
@@ -46,7 +47,7 @@ def cli(debug: bool) -> None:
     """A declarative guard between language models and PostgreSQL."""
 
 
-for _command in (check, explain, diff, replay, lint, test, serve, demo, catalog, init, policy, completion):
+for _command in (check, explain, diff, replay, lint, test, serve, demo, catalog, init, audit, policy, completion):
     cli.add_command(_command)
 
 

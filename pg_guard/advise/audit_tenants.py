@@ -1,0 +1,176 @@
+"""Tenants' rows. In: an `AuditSubject`. Out: findings for tables where the policy's tenant columns do not hold what they should.
+
+A tenant column is one that a requirement of `where` holds. Row security would hold the same rows below the guard.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pg_guard.advise.finding import AuditFinding, listed
+from pg_guard.advise.quoting import pattern, printable, relation_sql, scalar, sql_name
+from pg_guard.advise.tenants import is_indexed, unheld
+from pg_guard.checks.patterns import NameSet
+from pg_guard.checks.where import WhereClause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard.advise.subject import AuditSubject
+    from pg_guard.catalog.model import Name, Relation
+
+__all__ = ["audit_tenants"]
+
+_TABLES = ("table", "partitioned", "foreign")
+
+
+def audit_tenants(subject: AuditSubject) -> Iterator[AuditFinding]:
+    """Yield findings for each tenant column of the policy."""
+    columns = dict.fromkeys(column for entry in subject.policy.where for column in _held_columns(entry))
+    tables = [each for each in subject.permitted if each.kind in _TABLES and not each.parents]
+    for column in columns:
+        covered = [each for each in tables if _covers(subject, each, column)]
+        if covered:
+            yield from _column(subject, column, covered, tables)
+
+
+def _held_columns(entry: object) -> tuple[str, ...]:
+    columns: tuple[str, ...] = getattr(entry, "columns", ())
+    return (*columns, *getattr(entry, "equals", {}))
+
+
+def _covers(subject: AuditSubject, table: Relation, column: str) -> bool:
+    return any(
+        column in _held_columns(entry)
+        and WhereClause(NameSet(entry.table, fold=True), entry.columns).concerns((table.key,), subject.reach.names)
+        for entry in subject.policy.where
+    )
+
+
+def _column(
+    subject: AuditSubject, column: str, covered: list[Relation], tables: list[Relation]
+) -> Iterator[AuditFinding]:
+    shown = printable(column)
+    holders = [each for each in covered if _has(each, column)]
+    without = [each for each in covered if not _has(each, column)]
+    if without:
+        yield AuditFinding(
+            "audit/tenant-missing",
+            "medium",
+            f"column {shown}",
+            f"The policy demands it of {_named(without)}, which do not have it: every query of them is refused.",
+            "Name the tables that have the column under where, or add the column.",
+            objects=_all(without),
+        )
+    yield from _quality(column, holders)
+    yield from _uncovered(subject, column, covered, holders, tables)
+
+
+def _quality(column: str, holders: list[Relation]) -> Iterator[AuditFinding]:
+    shown, name = printable(column), sql_name(column)
+    tables = [each for each in holders if each.kind != "foreign"]
+    nullable = [each for each in tables if not _not_null(each, column)]
+    if nullable:
+        yield AuditFinding(
+            "audit/tenant-nullable",
+            "medium",
+            f"column {shown}",
+            f"It may be null in {_named(nullable)}: rows without a tenant belong to nobody, and no requirement finds them.",
+            "\n".join(
+                f"ALTER TABLE {relation_sql(each.key)} ALTER COLUMN {name} SET NOT NULL;" for each in nullable[:5]
+            ),
+            "sql",
+            _all(nullable),
+        )
+    unindexed = [each for each in tables if not is_indexed(each, column)]
+    if unindexed:
+        yield AuditFinding(
+            "audit/tenant-index",
+            "low",
+            f"column {shown}",
+            f"No index begins with it in {_named(unindexed)}, so that each query of one tenant reads the rows of all.",
+            "\n".join(f"CREATE INDEX CONCURRENTLY ON {relation_sql(each.key)} ({name});" for each in unindexed[:5]),
+            "sql",
+            _all(unindexed),
+        )
+    open_tables = [each for each in tables if not each.row_security]
+    if open_tables:
+        yield AuditFinding(
+            "audit/tenant-row-security",
+            "low",
+            f"column {shown}",
+            f"Row security is off in {_named(open_tables)}: only the guard keeps tenants apart.",
+            "\n".join(f"ALTER TABLE {relation_sql(each.key)} ENABLE ROW LEVEL SECURITY;" for each in open_tables[:5])
+            + f"\n-- and a policy for each, as in: CREATE POLICY tenants ON … USING ({name} = …)",
+            "sql",
+            _all(open_tables),
+        )
+
+
+def _uncovered(
+    subject: AuditSubject, column: str, covered: list[Relation], holders: list[Relation], tables: list[Relation]
+) -> Iterator[AuditFinding]:
+    shown = printable(column)
+    targets: set[Name] = {key.target for each in holders for key in each.foreign_keys if key.columns == (column,)}
+    done = {each.key for each in covered}
+    held_otherwise = {each.key for each in tables if _any_requirement(subject, each)}
+    bare = [
+        each
+        for each in tables
+        if each.key not in done
+        and each.key not in held_otherwise
+        and each.key not in targets
+        and (_has(each, column) or any(key.target in targets for key in each.foreign_keys))
+    ]
+    if bare:
+        patterns = ", ".join(scalar(pattern(each.key)) for each in bare[:5])
+        yield AuditFinding(
+            "audit/tenant-unguarded",
+            "high",
+            f"column {shown}",
+            f"{_named(bare)} belong to tenants by this column or by a foreign key to their table, and no requirement of the "
+            "policy holds them: each query reads the rows of all tenants.",
+            f"where:\n  - {{table: [{patterns}], columns: [{scalar(column)}]}}",
+            "yaml",
+            _all(bare),
+        )
+    known = {*done, *held_otherwise, *targets, *(each.key for each in bare)}
+    held = {each.key for each in holders} | targets
+    indirect = [each for each in unheld(tables, held, [column]) if each[0] not in known]
+    if indirect:
+        names = [str(name) for name, _ in indirect]
+        ways = "; ".join(f"{printable(str(name))} by {printable(', '.join(key.columns))}" for name, key in indirect[:3])
+        yield AuditFinding(
+            "audit/tenant-indirect",
+            "medium",
+            f"column {shown}",
+            f"{listed(names)} have no {shown}, and their rows belong to tenants through other tables ({ways}): no requirement "
+            "can hold them.",
+            f"Deny them, show them through views that join the tenant's table, or give them {shown}.",
+            objects=tuple(map(printable, names)),
+        )
+
+
+def _any_requirement(subject: AuditSubject, table: Relation) -> bool:
+    return any(
+        _held_columns(entry)
+        and WhereClause(NameSet(entry.table, fold=True), entry.columns).concerns((table.key,), subject.reach.names)
+        for entry in subject.policy.where
+    )
+
+
+def _has(relation: Relation, column: str) -> bool:
+    return any(each.name == column for each in relation.columns)
+
+
+def _not_null(relation: Relation, column: str) -> bool:
+    """Is the column declared NOT NULL?"""
+    return any(each.name == column and each.not_null for each in relation.columns)
+
+
+def _named(relations: list[Relation]) -> str:
+    return listed([str(each.key) for each in relations])
+
+
+def _all(relations: list[Relation]) -> tuple[str, ...]:
+    return tuple(printable(str(each.key)) for each in relations)
