@@ -169,8 +169,8 @@ def _check_match(document: "Document", rule: RuleFile | None) -> "list[Problem]"
     else:
         stated = data.get("parameters")
         names = stated if isinstance(stated, dict) else {}
-        if names or "match" not in data:
-            return []  # nobody knows what the parameters stand for
+        if names or not isinstance(data.get("match"), dict):
+            return []  # nobody knows what the parameters stand for, or it was said already
         settings = {}
     match, faults = read_match(data.get("match"), settings)
     problems = [document.problem(each.path, each.message, hint=each.hint, key=each.key) for each in faults]
