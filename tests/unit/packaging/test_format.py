@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from pg_guard.errors import PgGuardError, PolicyError, UsageError
@@ -230,11 +230,15 @@ def policies(draw: st.DrawFn) -> str:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(policies())
-def test_any_policy_keeps_its_data_and_its_comments(text: str) -> None:
+def test_any_policy_keeps_its_data_and_its_comments_or_is_refused(text: str) -> None:
     document, problems = read_document(text, "x.yaml")
     if document is None or problems:  # the generator may write what YAML does not allow
         return
-    formatted(text)
+    try:
+        formatted(text)
+    except UsageError as error:  # ruamel.yaml loses some comments beside empty collections; that is seen, and refused
+        event(error.message)
+        assert "it was left as it is" in error.message
 
 
 def test_a_text_that_cannot_be_kept_is_refused_and_not_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +257,9 @@ def test_a_text_that_cannot_be_kept_is_refused_and_not_damaged(monkeypatch: pyte
 
 def test_blanks_that_would_be_lost_are_a_reason_to_refuse() -> None:
     with pytest.raises(UsageError, match="it was left as it is"):
-        format_text(HEAD + "metadata:\n  description: >-\n    first  \n    second\n", "x.yaml")
+        format_text(HEAD + "mode: >-\n  first\n  trailing  \ntables: a\n", "x.yaml")
+    with pytest.raises(UsageError, match="it was left as it is"):
+        format_text(HEAD + "tests:\n- []\n# own\n- []  # note\n", "x.yaml")
 
 
 def test_the_scan_finds_comments_wherever_they_stand() -> None:
