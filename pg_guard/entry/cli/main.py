@@ -19,11 +19,14 @@ from pg_guard.entry.cli.demo import demo
 from pg_guard.entry.cli.diff import diff
 from pg_guard.entry.cli.explain import explain
 from pg_guard.entry.cli.init import init
+from pg_guard.entry.cli.fmt import fmt
 from pg_guard.entry.cli.lint import lint
 from pg_guard.entry.cli.options import CONTEXT_SETTINGS, example
+from pg_guard.entry.cli.packs import packs
 from pg_guard.entry.cli.policy import policy
 from pg_guard.entry.cli.replay import replay
 from pg_guard.entry.cli.runner import PgGuardGroup, run
+from pg_guard.entry.cli.schema import schema
 from pg_guard.entry.cli.serve import serve
 from pg_guard.entry.cli.test import test
 
@@ -47,7 +50,7 @@ def cli(debug: bool) -> None:
     """A declarative guard between language models and PostgreSQL."""
 
 
-for _command in (check, explain, diff, replay, lint, test, serve, demo, catalog, init, audit, policy, completion):
+for _command in (check, explain, diff, replay, lint, test, serve, demo, catalog, init, audit, policy, schema, completion):
     cli.add_command(_command)
 
 
