@@ -18,8 +18,8 @@ from pg_guard.entry.cli.completion import completion
 from pg_guard.entry.cli.demo import demo
 from pg_guard.entry.cli.diff import diff
 from pg_guard.entry.cli.explain import explain
-from pg_guard.entry.cli.init import init
 from pg_guard.entry.cli.fmt import fmt
+from pg_guard.entry.cli.init import init
 from pg_guard.entry.cli.lint import lint
 from pg_guard.entry.cli.options import CONTEXT_SETTINGS, example
 from pg_guard.entry.cli.packs import packs
@@ -50,7 +50,24 @@ def cli(debug: bool) -> None:
     """A declarative guard between language models and PostgreSQL."""
 
 
-for _command in (check, explain, diff, replay, lint, test, serve, demo, catalog, init, audit, policy, schema, completion):
+for _command in (
+    check,
+    explain,
+    diff,
+    replay,
+    lint,
+    test,
+    serve,
+    demo,
+    catalog,
+    init,
+    audit,
+    policy,
+    packs,
+    fmt,
+    schema,
+    completion,
+):
     cli.add_command(_command)
 
 
