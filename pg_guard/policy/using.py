@@ -214,6 +214,10 @@ def _check_use(document: Document, index: int, use: PackUse, pack: Pack) -> list
             if _form(value) != wanted:
                 problems.append(document.problem(path, f"is not {wanted}, as {rule.id} wants it"))
                 break
+            if value == () and rule.parameters[name].default != ():
+                message = f"is empty, so that {rule.id} would look for nothing"
+                problems.append(document.problem(path, message, hint="turn the rule off under rules, with a reason"))
+                break
             _, faults = read_match(rule.match, rule.settings({name: value}))
             if faults:
                 problems.append(document.problem(path, f"does not fit {rule.id}: {faults[0].message}"))
