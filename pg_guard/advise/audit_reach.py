@@ -105,30 +105,35 @@ def audit_families(subject: AuditSubject) -> Iterator[AuditFinding]:
     """Yield a finding for parents and children of which the policy denies only one side."""
     reach = subject.reach
     for relation in subject.permitted:
-        below = [name for name in reach.names.descendants(relation.key) if reach.tables.denied(name)]
-        if below:
-            yield AuditFinding(
+        reviewed = reach.tables.reviewed(relation.key)
+        outcome = (
+            "tables.allow names it exactly, so it counts as reviewed and may be read."
+            if reviewed
+            else "The guard refuses every query of it while it sees the catalog; a check without one does not."
+        )
+        sides: tuple[tuple[str, str, list[Name]], ...] = (
+            (
                 "audit/parent-shows-protected",
-                "medium",
-                _object(relation),
-                f"It is permitted, and its rows include those of {listed(list(map(str, below)))}, which the policy denies. "
-                "The guard refuses every query of it while it sees the catalog.",
-                _deny(relation),
-                "yaml",
-                tuple(printable(str(name)) for name in below),
-            )
-        above = [name for name in reach.names.ancestors(relation) if reach.tables.denied(name)]
-        if above:
-            yield AuditFinding(
+                "Its rows include those of",
+                [name for name in reach.names.descendants(relation.key) if reach.tables.denied(name)],
+            ),
+            (
                 "audit/child-of-protected",
-                "medium",
-                _object(relation),
-                f"It holds rows of {listed(list(map(str, above)))}, which the policy denies. The guard refuses it while it "
-                "sees the catalog; a check without one does not.",
-                _deny(relation),
-                "yaml",
-                tuple(printable(str(name)) for name in above),
-            )
+                "It holds rows of",
+                [name for name in reach.names.ancestors(relation) if reach.tables.denied(name)],
+            ),
+        )
+        for id_, how, family in sides:
+            if family:
+                yield AuditFinding(
+                    id_,
+                    "high" if reviewed else "medium",
+                    _object(relation),
+                    f"{how} {listed(list(map(str, family)))}, which the policy denies. {outcome}",
+                    _deny(relation),
+                    "yaml",
+                    tuple(printable(str(name)) for name in family),
+                )
         if relation.kind == "foreign":
             server = subject.around.relations[relation.key].server if relation.key in subject.around.relations else ""
             yield AuditFinding(

@@ -11,7 +11,6 @@ from pg_guard.advise.finding import AuditFinding, listed
 from pg_guard.advise.quoting import pattern, printable, relation_sql, scalar, sql_name
 from pg_guard.advise.tenants import is_indexed, unheld
 from pg_guard.checks.patterns import NameSet
-from pg_guard.checks.where import WhereClause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +40,7 @@ def _held_columns(entry: object) -> tuple[str, ...]:
 
 def _covers(subject: AuditSubject, table: Relation, column: str) -> bool:
     return any(
-        column in _held_columns(entry)
-        and WhereClause(NameSet(entry.table, fold=True), entry.columns).concerns((table.key,), subject.reach.names)
-        for entry in subject.policy.where
+        column in _held_columns(entry) and _concerns(subject, entry.table, table) for entry in subject.policy.where
     )
 
 
@@ -151,12 +148,15 @@ def _uncovered(
         )
 
 
+def _concerns(subject: AuditSubject, patterns: tuple[str, ...], table: Relation) -> bool:
+    """Does a requirement for these patterns hold for the table, by its own name or by one of its family?"""
+    names, denying = subject.reach.names, NameSet(patterns, fold=True)
+    family = (table.key, *names.ancestors(table), *names.descendants(table.key))
+    return any(name in denying for name in family)
+
+
 def _any_requirement(subject: AuditSubject, table: Relation) -> bool:
-    return any(
-        _held_columns(entry)
-        and WhereClause(NameSet(entry.table, fold=True), entry.columns).concerns((table.key,), subject.reach.names)
-        for entry in subject.policy.where
-    )
+    return any(_held_columns(entry) and _concerns(subject, entry.table, table) for entry in subject.policy.where)
 
 
 def _has(relation: Relation, column: str) -> bool:

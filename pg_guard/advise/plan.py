@@ -10,13 +10,16 @@ from typing import Any, Final, NamedTuple
 
 from pg_guard.policy.model import POLICY_SCHEMA
 
-__all__ = ["CAPABILITIES", "GENERAL_COLUMNS", "Line", "Plan", "Requirement"]
+__all__ = ["CAPABILITIES", "GENERAL_COLUMNS", "PACKS", "Line", "Plan", "Requirement"]
 
 CAPABILITIES: Final = {
     False: ("pure", "aggregate", "window", "set-returning", "clock", "random", "session-info", "type-io"),
     True: ("pure", "aggregate", "window", "clock", "type-io"),
 }
 """By whether the policy is to be strict."""
+
+PACKS: Final = ("core",)
+"""Rule packs that nobody needs an exception from."""
 
 GENERAL_COLUMNS: Final = ("*password*", "*passwd*", "*secret*", "*_token", "*api_key*", "*private_key*")
 """Columns that no table should show, also not one that is made tomorrow."""
@@ -54,7 +57,7 @@ class Plan:
         notes: Sentences on kinds of relations that need thought, for comments.
         columns: By pattern of a relation, columns to deny.
         where: Requirements.
-        where_notes: Sentences on tables that no requirement covers.
+        where_notes: Sentences on views that no condition reaches.
         functions: Entries for `functions.allow`.
         function_notes: Sentences on functions and extensions.
         large: Patterns of large tables, and how large they are.
@@ -90,6 +93,7 @@ class Plan:
         }
         document: dict[str, Any] = {
             "schema": POLICY_SCHEMA,
+            "packs": [{"use": each} for each in PACKS],
             "tables": {
                 "default": "deny",
                 "allow": [line.value for line in self.allow if line.active],

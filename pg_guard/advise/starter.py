@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pg_guard.advise.plan import CAPABILITIES, GENERAL_COLUMNS, Line, Plan
+from pg_guard.advise.plan import CAPABILITIES, GENERAL_COLUMNS, PACKS, Line, Plan
 from pg_guard.advise.proofs import Proof, choose_proofs
 from pg_guard.advise.quoting import comment, printable, scalar
 from pg_guard.errors import InternalError, PolicyError, UsageError
@@ -123,6 +123,10 @@ def _head(writer: _Writer, plan: Plan) -> None:
     writer.line("  description: A starter policy made from the catalog; not reviewed yet.")
     writer.line("mode: enforce", "monitor decides and records, but refuses nothing")
     writer.line()
+    writer.line("packs:", "rules that come with pg-guard; `pg-guard packs list` shows them all")
+    for each in PACKS:
+        writer.line(f"  - {{use: {each}}}")
+    writer.line()
     writer.line("statements:")
     writer.line("  allow: [select]", "reads; explain and show can be added, nothing that writes can")
     if plan.search_path:
@@ -186,6 +190,11 @@ def _where(writer: _Writer, plan: Plan) -> None:
         writer.line(f"  {mark}  table:")
         for line in requirement.tables:
             writer.line(f"  {mark}    - {scalar(line.value)}", line.why)
+    if active:
+        writer.note(
+            "To hold a column to the caller's own value and no other, write equals: in place of columns:, as in", 2
+        )
+        writer.note('  equals: {tenant_id: ":tenant_id"}', 2)
     for sentence in plan.where_notes:
         writer.note(sentence, 2)
     if plan.large:

@@ -110,11 +110,12 @@ class _Surveyor:
         self._follow_keys(open_relations)
         if self.strict:
             self._close_foreign(open_relations)
+            self._close_parents(open_relations)
         plan = Plan(self.catalog.database, self.catalog.server_version // 10000, self.strict)
         plan = replace(plan, allow=self._allow(open_relations, closed), left_out=self._left_out())
         reach = self._close_views(plan, open_relations)
         permitted = [each for each in open_relations if reach.tables.permitted(each.key)]
-        where, where_notes = self._requirements(permitted)
+        where, where_notes = self._requirements(permitted, reach)
         if self.strict:
             reach = self._close_views(plan, open_relations)  # tables that no requirement covers are denied now
         functions, function_notes = list_functions(self.estate, reach, self.schemas, strict=self.strict)
@@ -163,13 +164,24 @@ class _Surveyor:
 
     def _look_at_relation(self, relation: Relation) -> None:
         hint = self.words.relation(relation.name, relation.comment)
-        if hint is not None and not relation.parents:
+        if hint is not None and relation.partition_of is None:
             self._add(pattern(relation.key), hint.why, active=hint.sure)
 
     def _close_foreign(self, relations: Iterable[Relation]) -> None:
         for relation in relations:
             if relation.kind == "foreign":
                 self._add(pattern(relation.key), "foreign table: reads another server")
+
+    def _close_parents(self, relations: Iterable[Relation]) -> None:
+        """A table that is allowed by its exact name counts as reviewed, and would show the rows of a denied child."""
+        index = self.catalog.relation_index
+        queue = [each for each in relations if pattern(each.key) in self._denied()]
+        while queue:
+            child = queue.pop()
+            for parent in child.parents:
+                if parent in index and pattern(parent) not in self._denied():
+                    self._add(pattern(parent), f"shows the rows of {printable(str(child.key))}")
+                    queue.append(index[parent])
 
     def _close_views(self, plan: Plan, relations: list[Relation]) -> Reach:
         """Deny what views show of what is denied, until nothing more is found; the reach of the policy that results."""
@@ -251,10 +263,13 @@ class _Surveyor:
                 )
             if relation.kind == "partitioned" and relation.partition_of is None:
                 count = len(reach.names.descendants(relation.key))
-                notes.append(f"partitioned table {name} ({count} partitions): a line for one of them holds for all")
-            elif relation.kind == "table" and (children := reach.names.descendants(relation.key)):
                 notes.append(
-                    f"{name} has {len(children)} tables that inherit from it: what is denied there is denied here"
+                    f"partitioned table {name} ({count} partition{'s' * (count != 1)}): a line for one of them holds for all"
+                )
+            elif relation.kind == "table" and (children := reach.names.descendants(relation.key)):
+                below = _listed(map(str, children))
+                notes.append(
+                    f"{name} shows the rows of {below}, which inherit from it: what is denied there is denied here"
                 )
             open_view = relation.kind in ("view", "matview") and value not in self._denied()
             if open_view and (problem := reach.shape(relation).problem):
@@ -318,7 +333,7 @@ class _Surveyor:
 
     # -- tenants and load ----------------------------------------------------------------------------------------------
 
-    def _requirements(self, permitted: list[Relation]) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
+    def _requirements(self, permitted: list[Relation], reach: Reach) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
         candidates = find_tenants(permitted, self.words)
         requirements: list[Requirement] = []
         notes: list[str] = []
@@ -332,13 +347,16 @@ class _Surveyor:
         if chosen is not None:
             held = {*chosen.holders, *([chosen.target] if chosen.target else [])}
             for name, key in unheld(permitted, held, [chosen.column]):
-                if self.strict:
-                    self._add(pattern(name), f"belongs to tenants and has no {printable(chosen.column)}")
-                via = f"{', '.join(key.columns)} → {key.target}"
-                notes.append(
-                    f"{printable(str(name))} has no {printable(chosen.column)} and belongs to tenants by {printable(via)}: "
-                    "deny it, or give it the column"
-                )
+                why = f"no {chosen.column}, and belongs to tenants by {', '.join(key.columns)} → {key.target}"
+                self._add(pattern(name), printable(why), active=self.strict)
+            for view in permitted:
+                if view.kind in ("view", "matview") and all(each.name != chosen.column for each in view.columns):
+                    read = sorted({name for use in reach.shape(view).relations for name in use.names} & held)
+                    if read:
+                        notes.append(
+                            f"{printable(str(view.key))} reads {_listed(map(str, read))} and does not show "
+                            f"{printable(chosen.column)}: a query of it is refused unless its definition holds the column"
+                        )
         return tuple(requirements), tuple(notes)
 
     def _requirement(self, candidate: TenantColumn, *, active: bool) -> list[Requirement]:

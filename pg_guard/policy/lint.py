@@ -50,7 +50,8 @@ def find_unmatched(document: Document, policy: Policy, names: Collection[tuple[s
 
 
 def _matches_any(pattern: str, names: list[tuple[str, str]]) -> bool:
-    parts = [part.strip('"').replace('""', '"').lower() for part in split_name(pattern)]
+    # Of a name in quotes only the outer pair goes: the name itself may end with one.
+    parts = [(part[1:-1] if part.startswith('"') else part).replace('""', '"').lower() for part in split_name(pattern)]
     forms = [re.compile(".*".join(map(re.escape, part.split("*"))).replace(r"\?", "."), re.DOTALL) for part in parts]
     return any(
         all(form.fullmatch(text) for form, text in zip(forms, name[-len(forms) :], strict=True)) for name in names
