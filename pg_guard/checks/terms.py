@@ -89,9 +89,12 @@ class View:
         relation = self.relation(name)
         if relation is None or self.catalog is None:
             return UNKNOWN
-        family = [relation, *filter(None, map(self.relation, self.names.descendants(name)))]
-        estimates = [each.rows for each in family if each.kind != "partitioned" or each.rows > 0]
-        return sum(estimates) if estimates and min(estimates) >= 0 else UNKNOWN
+        if relation.kind == "partitioned" and relation.rows >= 0:
+            return relation.rows  # already the sum over its partitions
+        below = map(self.relation, self.names.descendants(name))
+        family = [relation, *(each for each in below if each is not None and each.kind != "partitioned")]
+        counted = [each.rows for each in family if each.rows >= 0]
+        return sum(counted) if counted else UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

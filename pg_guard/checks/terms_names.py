@@ -206,7 +206,7 @@ def _parameter_number(view: View, place: int) -> Value:
 
 _PARAMETER = Fact(
     "parameter",
-    "A parameter: $1, $2 …",
+    "A parameter: $1, $2 and so on.",
     lambda view: view.facts.parameters,
     amounts("number", "Its number", _parameter_number),
     shown="number_over",
