@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pg_guard.advise.finding import AuditFinding
+from pg_guard.advise.finding import AuditFinding, listed
 from pg_guard.advise.quoting import printable
 from pg_guard.checks.functions import Signature
 from pg_guard.checks.patterns import NamePattern, NameSet
@@ -72,18 +72,32 @@ def _columns(subject: AuditSubject) -> Iterator[AuditFinding]:
         if not relations:
             continue  # said already
         names = {column.name for relation in relations for column in relation.columns}
-        for text in columns:
-            # The check on statements takes the pattern for one of a name alone: a dot in it is any character.
-            pattern = NamePattern(text if text.startswith('"') else text.replace(".", "?"), fold=True)
-            if not any(pattern.name.fullmatch(name) for name in names):
-                precise = is_exact(text) and is_exact(table)
-                yield AuditFinding(
-                    "audit/column-unmatched",
-                    "medium" if precise else "info",
-                    f"columns.deny {printable(table)}: {printable(text)}",
-                    f"The pattern {printable(text)} matches no column of {printable(table)}.",
-                    "Correct the name under columns.deny, or remove the pattern; a general one may wait for new columns.",
-                )
+        unmatched = [text for text in columns if not _matches_column(text, names)]
+        precise = [text for text in unmatched if is_exact(text) and is_exact(table)]
+        for text in precise:
+            yield AuditFinding(
+                "audit/column-unmatched",
+                "medium",
+                f"columns.deny {printable(table)}: {printable(text)}",
+                f"The pattern {printable(text)} matches no column of {printable(table)}.",
+                "Correct the name under columns.deny, or remove the pattern.",
+            )
+        general = [text for text in unmatched if text not in precise]
+        if general:
+            yield AuditFinding(
+                "audit/column-unmatched",
+                "info",
+                f"columns.deny {printable(table)}",
+                f"No column of {printable(table)} is matched by {listed(general)}.",
+                "Nothing, if they wait for new columns; else correct them under columns.deny.",
+                objects=tuple(map(printable, general)),
+            )
+
+
+def _matches_column(text: str, names: set[str]) -> bool:
+    # The check on statements takes the pattern for one of a name alone: a dot in it is any character.
+    pattern = NamePattern(text if text.startswith('"') else text.replace(".", "?"), fold=True)
+    return any(pattern.name.fullmatch(name) for name in names)
 
 
 def _functions(subject: AuditSubject) -> Iterator[AuditFinding]:

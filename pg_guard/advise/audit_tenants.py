@@ -59,6 +59,8 @@ def _column(
             "Name the tables that have the column under where, or add the column.",
             objects=_all(without),
         )
+    if all(each.primary_key == (column,) for each in holders):
+        return  # what is held by its own key is an entity, as the tenants themselves are
     yield from _quality(column, holders)
     yield from _uncovered(subject, column, covered, holders, tables)
 
@@ -86,7 +88,11 @@ def _quality(column: str, holders: list[Relation]) -> Iterator[AuditFinding]:
             "low",
             f"column {shown}",
             f"No index begins with it in {_named(unindexed)}, so that each query of one tenant reads the rows of all.",
-            "\n".join(f"CREATE INDEX CONCURRENTLY ON {relation_sql(each.key)} ({name});" for each in unindexed[:5]),
+            "\n".join(
+                # A partitioned table's index cannot be built concurrently.
+                f"CREATE INDEX {'' if each.kind == 'partitioned' else 'CONCURRENTLY '}ON {relation_sql(each.key)} ({name});"
+                for each in unindexed[:5]
+            ),
             "sql",
             _all(unindexed),
         )

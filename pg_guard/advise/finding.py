@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from pg_guard.advise.quoting import printable
+from pg_guard.advise.quoting import some
 from pg_guard.decision import SEVERITIES, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["AUDIT_SCHEMA", "AuditFinding", "AuditReport", "listed"]
 
@@ -16,10 +19,9 @@ AUDIT_SCHEMA: Final = "pg-guard/audit/v1"
 RemedyForm: TypeAlias = Literal["sql", "yaml", "text"]
 
 
-def listed(names: tuple[str, ...] | list[str], most: int = 5) -> str:
-    """Names for a sentence: the first few, and how many more there are; safe to print."""
-    every = [printable(each) for each in names]
-    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
+def listed(names: Iterable[str]) -> str:
+    """As many names as a message of a report takes; printable."""
+    return some(names, 5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,21 @@ from typing import TYPE_CHECKING, Final
 from pg_guard.advise.keywords import RESERVED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pg_guard.catalog.model import Name
 
-__all__ = ["column_pattern", "comment", "is_plain", "pattern", "printable", "relation_sql", "scalar", "sql_name"]
+__all__ = [
+    "column_pattern",
+    "comment",
+    "is_plain",
+    "pattern",
+    "printable",
+    "relation_sql",
+    "scalar",
+    "some",
+    "sql_name",
+]
 
 _PLAIN_SQL: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _PLAIN_YAML: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
@@ -35,6 +47,12 @@ def comment(text: str, limit: int = 80) -> str:
     """`text` as the end of a YAML comment: printable, on one line, cut at `limit` characters."""
     line = printable(text)
     return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
+
+
+def some(names: Iterable[str], most: int = 3) -> str:
+    """Names for a sentence: the first few, and how many more there are; printable."""
+    every = [printable(each) for each in dict.fromkeys(names)]
+    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
 
 
 def sql_name(name: str) -> str:

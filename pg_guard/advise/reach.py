@@ -46,7 +46,7 @@ class ViewLeak:
 
     Attributes:
         relations: Denied relations that it reads, at any depth.
-        columns: By column of the view, the denied columns that flow into it.
+        columns: By column of the view that is not denied itself, the denied columns that flow into it.
         conditions: Denied columns that decide which rows there are.
         problem: Why the view could not be followed, or ''.
     """
@@ -109,6 +109,8 @@ class Reach:
         relations = {name for use in shape.relations for name in use.names if self.tables.denied(name)}
         columns = []
         for column in view.columns:
+            if hidden(view.key, column.name):
+                continue  # denied under its own name, too
             bases = tuple(base for base in shape.columns.get(column.name, ()) if hidden(base.relation, base.column))
             if bases:
                 columns.append((column.name, bases))

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from pg_guard.advise.functions import list_functions
 from pg_guard.advise.plan import Line, Plan, Requirement
-from pg_guard.advise.quoting import column_pattern, is_plain, pattern, printable
+from pg_guard.advise.quoting import column_pattern, is_plain, pattern, printable, some
 from pg_guard.advise.reach import READABLE, Reach, is_user_schema
+from pg_guard.advise.requirements import require_tenants
 from pg_guard.advise.schemas import choose_schemas
 from pg_guard.advise.sensitive import Hint, Vocabulary, load_vocabulary
-from pg_guard.advise.tenants import TenantColumn, find_tenants, is_indexed, unheld
 from pg_guard.errors import UsageError
 from pg_guard.policy.model import Policy
 
@@ -210,14 +210,14 @@ class _Surveyor:
             }
         )
         if leak.relations or secrets:
-            self._add(value, f"{kind}: reads {_listed([*map(str, leak.relations), *secrets])}")
+            self._add(value, f"{kind}: reads {some([*map(str, leak.relations), *secrets])}")
         elif leak.conditions:
-            chosen = _listed(f"{base.relation}.{base.column}" for base in leak.conditions)
+            chosen = some(f"{base.relation}.{base.column}" for base in leak.conditions)
             self._add(value, f"{kind}: chooses its rows by {chosen}")
         elif leak.columns and len(leak.columns) == len(view.columns):
             self._add(value, f"{kind}: every column shows what is denied")
         for name, bases in leak.columns if value not in self._denied() else ():
-            shown = _listed(f"{base.relation}.{base.column}" for base in bases)
+            shown = some(f"{base.relation}.{base.column}" for base in bases)
             self._add_column(view, name, f"{kind}: shows {shown}")
 
     def _allow(self, relations: list[Relation], closed: set[str]) -> tuple[Line, ...]:
@@ -267,7 +267,7 @@ class _Surveyor:
                     f"partitioned table {name} ({count} partition{'s' * (count != 1)}): a line for one of them holds for all"
                 )
             elif relation.kind == "table" and (children := reach.names.descendants(relation.key)):
-                below = _listed(map(str, children))
+                below = some(map(str, children))
                 notes.append(
                     f"{name} shows the rows of {below}, which inherit from it: what is denied there is denied here"
                 )
@@ -334,56 +334,10 @@ class _Surveyor:
     # -- tenants and load ----------------------------------------------------------------------------------------------
 
     def _requirements(self, permitted: list[Relation], reach: Reach) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
-        candidates = find_tenants(permitted, self.words)
-        requirements: list[Requirement] = []
-        notes: list[str] = []
-        chosen: TenantColumn | None = None
-        for candidate in candidates:
-            usable = all(map(is_plain, (candidate.column, candidate.target_column or "x")))
-            active = chosen is None and usable and (candidate.sure or (self.strict and candidate.target is None))
-            if active:
-                chosen = candidate
-            requirements += self._requirement(candidate, active=active)
-        if chosen is not None:
-            held = {*chosen.holders, *([chosen.target] if chosen.target else [])}
-            for name, key in unheld(permitted, held, [chosen.column]):
-                why = f"no {chosen.column}, and belongs to tenants by {', '.join(key.columns)} → {key.target}"
-                self._add(pattern(name), printable(why), active=self.strict)
-            for view in permitted:
-                if view.kind in ("view", "matview") and all(each.name != chosen.column for each in view.columns):
-                    read = sorted({name for use in reach.shape(view).relations for name in use.names} & held)
-                    if read:
-                        notes.append(
-                            f"{printable(str(view.key))} reads {_listed(map(str, read))} and does not show "
-                            f"{printable(chosen.column)}: a query of it is refused unless its definition holds the column"
-                        )
-        return tuple(requirements), tuple(notes)
-
-    def _requirement(self, candidate: TenantColumn, *, active: bool) -> list[Requirement]:
-        index = self.catalog.relation_index
-        column = printable(candidate.column)
-        if candidate.target is not None:
-            target = printable(f"{candidate.target}({candidate.target_column})")
-            evidence = [f"{column}: {len(candidate.referring)} tables refer by it to {target}"]
-        else:
-            evidence = [f"{column}: {len(candidate.others)} tables have it; no foreign key says what it means"]
-        if not active:
-            evidence.append("If it tells tenants apart, remove the # of these lines:")
-        lines = []
-        for name in candidate.holders:
-            held = next(each for each in index[name].columns if each.name == candidate.column)
-            why = ["foreign key" if name in candidate.referring else "no foreign key"]
-            if not held.not_null:
-                why.append("may be null")
-            if not is_indexed(index[name], candidate.column):
-                why.append("no index")
-            lines.append(Line(pattern(name), ", ".join(why)))
-        found = [Requirement((candidate.column,), tuple(lines), tuple(evidence), active)]
-        # By no more than their target: customers themselves are what an analyst counts.
-        if candidate.target is not None and candidate.sure and candidate.target in index:
-            line = Line(pattern(candidate.target), "what the keys refer to")
-            found.append(Requirement((candidate.target_column,), (line,), ("The tenants themselves.",), active))
-        return found
+        found = require_tenants(permitted, self.words, reach, strict=self.strict)
+        for line in found.deny:
+            self._add(line.value, line.why, active=line.active)
+        return found.where, found.notes
 
     def _large(self, permitted: list[Relation]) -> tuple[Line, ...]:
         lines = []
@@ -414,11 +368,6 @@ def _counted(relations: Iterable[Relation]) -> str:
         if kind in counts
     ]
     return ", ".join(parts) or "partitions only"
-
-
-def _listed(names: Iterable[str], most: int = 3) -> str:
-    every = [printable(each) for each in dict.fromkeys(names)]
-    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
 
 
 def _magnitude(rows: float) -> str:
