@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["Target", "find_targets", "kind_of"]
 
 _SUFFIXES: Final = (".yaml", ".yml")
-_SCHEMA: Final = re.compile(rb"""^\s*\{?\s*["']?schema["']?\s*:\s*["']?pg-guard/(policy|rule|pack)/v\d""", re.MULTILINE)
+# At the beginning of a line, so that a text inside of a file that quotes another does not count.
+_SCHEMA: Final = re.compile(
+    rb"""^(?:\xef\xbb\xbf)?(?:\{\s*)?["']?schema["']?\s*:\s*["']?pg-guard/(policy|rule|pack)/v\d""", re.MULTILINE
+)
 _HEAD_BYTES: Final = 1_000_000
 
 
