@@ -1,7 +1,7 @@
 """A page for each rule. In: a `Pack`. Out: Markdown files, the same bytes for the same pack, ready for MkDocs.
 
-What authors write is shown as text: it may hold Markdown's emphasis and code, but no HTML and no links that are not web
-addresses, so a page of somebody else's pack runs nothing in a reader's browser.
+What authors write is shown as text: it may hold Markdown's code (and under ``documentation`` all of Markdown), but no HTML
+and no links to anything but web addresses, so a page of somebody else's pack runs nothing in a reader's browser.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def _index(pack: Pack) -> Iterator[str]:
     yield ""
     yield _text(pack.description)
     yield ""
-    yield f"Pack `{pack.name}`, version {_text(pack.version)}, {len(pack.rules)} rules."
+    count = len(pack.rules)
+    yield f"Pack `{pack.name}`, version {_text(pack.version)}, {count} rule{'' if count == 1 else 's'}."
     yield f"Digest `sha256:{pack.digest}`, {_text(signature_state(pack))}."
     yield ""
     yield from ("| rule | finds | effect | severity | status |", "|---|---|---|---|---|")
@@ -60,7 +61,9 @@ def _page(pack: Pack, rule: RuleFile) -> Iterator[str]:
     yield f"Rule `{rule.name}` of the pack [{pack.name}]({INDEX}) {_text(pack.version)}."
     yield f"Effect: **{rule.effect}**. Severity: **{rule.severity}**. Status: {rule.status}."
     yield from ("", "## What it does", "", _text(rule.description), "", "It fires on:", "")
-    yield from (f"{'    ' * depth}- {_text(line)}" for depth, line in match_tree(rule.match))
+    yield from (
+        f"{'    ' * depth}- {line if line.endswith(':') else _code(line)}" for depth, line in match_tree(rule.match)
+    )
     unresolved = "the rule fires" if rule.unresolved == "fire" else "the rule is passed over"
     yield from ("", f"Where this cannot be told, because something is not known, {unresolved}.")
     if rule.parameters:
@@ -95,6 +98,13 @@ def _examples(tests: list[RuleTest]) -> Iterator[str]:
         yield from (f"{_text(test.name)}{notes}:", "", f"{fence}sql", sql, fence, "")
 
 
+def _code(text: str) -> str:
+    """A text of one line as code, whatever stands in it."""
+    text = " ".join(text.split())
+    fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
+
+
 def _text(text: str, *, keep_lines: bool = False) -> str:
     """An author's text as Markdown without HTML and without links to anything but web addresses."""
     if not keep_lines:
@@ -108,7 +118,7 @@ def _plain(text: str, keep_lines: bool) -> str:
     text = re.sub(r"&(?=[#\w]+;)", "&amp;", text).replace("<", "&lt;")
     text = _LINK.sub(r"]\\\1", text)
     # A line that begins like a heading, a list or a block would change the page around it.
-    return text if keep_lines else re.sub(r"^(?=[#>+|=-])", r"\\", text)
+    return text if keep_lines else re.sub(r"^(?=[#>+|=-])", r"\\", text.replace("*", "\\*"))
 
 
 def _cell(text: str) -> str:
