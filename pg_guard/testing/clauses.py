@@ -36,6 +36,8 @@ _BY_RULE: Final[dict[KeyPath, str]] = {
     ("limits", "depth"): "limits/depth",
     ("limits", "in_list"): "limits/in-list",
 }
+# A test of such a limit is a text of that size: nobody is asked to write one.
+_LENGTHS: Final = (("limits", "sql_bytes"), ("limits", "tokens"), ("limits", "depth"), ("limits", "in_list"))
 _LISTS: Final[tuple[tuple[str, Literal["refuses", "permits"]], ...]] = (("deny", "refuses"), ("allow", "permits"))
 _AMOUNTS: Final = ("generated_rows", "generated_bytes", "product_rows")
 _MOST: Final = 2**31 - 1
@@ -92,7 +94,8 @@ def find_clauses(file: str, guard: Guard, results: tuple[Result, ...]) -> tuple[
     """Every clause that the file itself states; those of a policy that it extends belong to that one's tests.
 
     Limits of the run (``rows``, ``result_bytes``, ``statement_timeout``, ``cost``) refuse no statement before it runs,
-    so no test can exercise them and they are not counted.
+    so no test can exercise them and they are not counted. Limits of size (``sql_bytes``, ``tokens``, ``depth``,
+    ``in_list``) count when a test exercises them.
 
     Args:
         file: The policy file.
@@ -106,7 +109,8 @@ def find_clauses(file: str, guard: Guard, results: tuple[Result, ...]) -> tuple[
     missing: dict[KeyPath, str] = {}
     for path, rule in _BY_RULE.items():
         hit = any(finding.rule == rule for result in passed for finding in result.findings)
-        missing[path] = "" if hit else "no test is refused by it"
+        if hit or path not in _LENGTHS:
+            missing[path] = "" if hit else "no test is refused by it"
     # Rules of packs neither refuse nor permit for a pattern, and only take time here.
     plain = _Variant(policy.to_dict() | {"packs": [], "rules": {}, "exceptions": [], "tests": []}, catalog)
     missing |= {probe.path: judge.missing(plain, probe) for probe in _probes(plain)}

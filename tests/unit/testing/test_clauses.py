@@ -56,14 +56,6 @@ def uncovered(tmp_path: Path, policy: str, *tests: tuple[str, str], catalog: Cat
         ("functions: {allow: [{capability: pure}]}", ("SELECT upper('a')", "allow"), ("SELECT pg_sleep(1)", "deny")),
         ("functions: {allow: [upper, lower]}", ("SELECT upper(lower('a'))", "allow"), ("SELECT 1", "allow")),
         ("statements: {allow: [select]}", ("DELETE FROM a", "deny"), ("SELECT 1", "allow")),
-        ("limits: {sql_bytes: 30}", ("SELECT 1, 2, 3, 4, 5, 6, 7, 8, 9, 10", "deny"), ("SELECT 1", "allow")),
-        ("limits: {tokens: 6}", ("SELECT 1, 2, 3, 4, 5, 6, 7", "deny"), ("SELECT 1", "allow")),
-        (
-            "limits: {depth: 3}",
-            ("SELECT (SELECT (SELECT (SELECT (SELECT (SELECT 1)))))", "deny"),
-            ("SELECT 1", "allow"),
-        ),
-        ("limits: {in_list: 2}", ("SELECT 1 WHERE 1 IN (1, 2, 3)", "deny"), ("SELECT 1", "allow")),
         ("limits: {generated_rows: 10}", ("SELECT generate_series(1, 20)", "deny"), ("SELECT 1", "allow")),
         ("limits: {generated_bytes: 10}", ("SELECT repeat('a', 20)", "deny"), ("SELECT 1", "allow")),
     ],
@@ -115,6 +107,28 @@ def test_a_clause_has_its_place(tmp_path: Path) -> None:
         ("tables.deny[1]", "b*", 5, 7),
         ("joins.max_tables", "3", 7, 3),
     ]
+
+
+def clauses(tmp_path: Path, policy: str) -> list[tuple[str, bool]]:
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"schema: pg-guard/policy/v1\n{policy}")
+    return [(clause.path, clause.covered) for clause in run_policy(str(path), coverage=True, environ={}).clauses]
+
+
+@pytest.mark.parametrize(
+    ("limit", "sql"),
+    [
+        ("sql_bytes: 30", "SELECT 1, 2, 3, 4, 5, 6, 7, 8, 9, 10"),
+        ("tokens: 6", "SELECT 1, 2, 3, 4, 5, 6, 7"),
+        ("depth: 3", "SELECT (SELECT (SELECT (SELECT (SELECT (SELECT 1)))))"),
+        ("in_list: 2", "SELECT 1 WHERE 1 IN (1, 2, 3)"),
+    ],
+)
+def test_limits_of_size_count_when_they_are_tested(tmp_path: Path, limit: str, sql: str) -> None:
+    policy = f"limits: {{{limit}}}\n"
+    assert clauses(tmp_path, policy) == []
+    tested = f"{policy}tests: [{{name: long, sql: {sql!r}, expect: deny}}]\n"
+    assert clauses(tmp_path, tested) == [(f"limits.{limit.partition(':')[0]}", True)]
 
 
 def test_limits_of_the_run_are_not_counted(tmp_path: Path) -> None:
