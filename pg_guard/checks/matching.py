@@ -10,7 +10,9 @@ little more than one, and an attribute is only asked for when a condition is lef
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from operator import and_, or_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pg_guard.checks.terms import UNKNOWN, Possible
@@ -127,52 +129,49 @@ def solve(match: Match, hits: Hits) -> tuple[Truth, tuple[Fired, ...]]:
 class _Column:
     """One attribute of one fact, as conditions use it.
 
+    Attributes:
+        uses: The bits of the conditions that use it.
+        kept: By value, the conditions that it may meet, and those that it surely meets.
+
     Args:
         attribute: The attribute.
+        tests: What each of the conditions wants.
         everyone: The bits of all conditions on the fact.
     """
 
-    __slots__ = ("_kept", "attribute", "others", "tests", "uses")
+    __slots__ = ("_others", "_tests", "get", "kept", "uses")
 
     def __init__(self, attribute: Attribute, tests: tuple[tuple[int, Test], ...], everyone: int) -> None:
-        self.attribute = attribute
-        self.tests = tests
+        self.get = attribute.get
+        self._tests = tests
         self.uses = sum(bit for bit, _ in tests)
-        self.others = everyone & ~self.uses
-        self._kept: dict[Any, int] = {}
+        self._others = everyone & ~self.uses
+        self.kept: dict[Any, tuple[int, int]] = {}
 
     def ask(self, value: Value) -> tuple[int, int]:
-        """The conditions that a value may meet, and those that it surely meets."""
-        if value is None:
-            return self.others, self.others
-        if value is UNKNOWN:
-            return self.others | self.uses, self.others
-        if isinstance(value, Possible):
-            may, must = 0, -1
-            for each in value.values:
-                one_may, one_must = self.ask(each)
-                may |= one_may
-                must &= one_must
-            return may, must
-        if isinstance(value, frozenset):
-            may = must = self.others
-            for each in value:
-                one_may, one_must = self.ask(each)
-                may |= one_may
-                must |= one_must
-            return may, must
-        met = self._meet(value) | self.others
-        return met, met
+        """The conditions that a value may meet, and those that it surely meets; the answer is kept."""
+        answer = self._answer(value)
+        if not isinstance(value, str) or len(value) <= _LONGEST_KEPT:
+            if len(self.kept) >= _MOST_KEPT:
+                self.kept.clear()
+            self.kept[value] = answer
+        return answer
 
-    def _meet(self, value: Any) -> int:
-        found = self._kept.get(value)
-        if found is None:
-            found = sum(bit for bit, test in self.tests if test(value))
-            if not isinstance(value, str) or len(value) <= _LONGEST_KEPT:
-                if len(self._kept) >= _MOST_KEPT:
-                    self._kept.clear()
-                self._kept[value] = found
-        return found
+    def _answer(self, value: Value) -> tuple[int, int]:
+        if value is None:
+            return self._others, self._others
+        if value is UNKNOWN:
+            return self._others | self.uses, self._others
+        if isinstance(value, Possible):
+            answers = [self._answer(each) for each in value.values]
+            return functools.reduce(or_, (may for may, _ in answers)), functools.reduce(
+                and_, (must for _, must in answers)
+            )
+        if isinstance(value, frozenset):
+            met = functools.reduce(or_, (self._answer(each)[0] for each in value), self._others)
+        else:
+            met = self._others | sum(bit for bit, test in self._tests if test(value))
+        return met, met
 
 
 class _Joint:
@@ -223,7 +222,8 @@ class _FactIndex:
             may = must = self._everyone
             for column in self._columns:
                 if may & column.uses:
-                    one_may, one_must = column.ask(column.attribute.get(view, record))
+                    value = column.get(view, record)
+                    one_may, one_must = column.kept.get(value) or column.ask(value)
                     may &= one_may
                     must &= one_must
                     if not may:

@@ -56,6 +56,13 @@ class ViewShapes:
         self._reading: set[Name] = set()
         self._lock = threading.RLock()
         self._generated: dict[Name, dict[str, tuple[Base, ...]]] = {}
+        self._names: Names | None = None
+
+    def _bare(self, names: Names) -> Names:
+        """Look-ups under an empty search_path, kept with their answers."""
+        if self._names is None or self._names.catalog is not names.catalog:
+            self._names = Names(names.catalog, ())
+        return self._names
 
     def shape(self, names: Names, relation: Relation) -> Shape:
         """What a view shows; read on first use."""
@@ -79,7 +86,7 @@ class ViewShapes:
 
     def _read(self, names: Names, relation: Relation) -> Shape:
         # Definitions are read from the catalog under an empty search_path, so they are resolved under one.
-        reader = Reader(Names(names.catalog, ()), self, max_depth=_DEFINITION_DEPTH)
+        reader = Reader(self._bare(names), self, max_depth=_DEFINITION_DEPTH)
         reader.fixed_location = -1
         reader.location = -1
         query, problem = self._query(reader, relation)
@@ -121,7 +128,7 @@ class ViewShapes:
 
     def read_in_place(self, reader: Reader, relation: Relation, place: int) -> Query | None:
         """Read a view as if its definition stood in the statement, so that conditions reach the scans inside."""
-        inner = Reader(Names(reader.names.catalog, ()), self, max_depth=_DEFINITION_DEPTH, expand=reader.expand)
+        inner = Reader(self._bare(reader.names), self, max_depth=_DEFINITION_DEPTH, expand=reader.expand)
         inner.fixed_location = place
         inner.via = (*reader.via, relation.key)
         query, _problem = self._query(inner, relation)
@@ -146,7 +153,7 @@ class ViewShapes:
         return found
 
     def _bases(self, names: Names, source: Source, expression: str) -> tuple[Base, ...]:
-        reader = Reader(Names(names.catalog, ()), self, max_depth=_DEFINITION_DEPTH)
+        reader = Reader(self._bare(names), self, max_depth=_DEFINITION_DEPTH)
         scope = Scope(None)
         scope.rels, scope.columns = [source], list(source.columns or ())
         reader.fixed_location = -1
@@ -165,7 +172,7 @@ class ViewShapes:
         text = expression.strip()
         if text.upper().startswith("CHECK"):
             text = text[5:]
-        inner = Reader(Names(reader.names.catalog, ()), self, max_depth=_DEFINITION_DEPTH)
+        inner = Reader(self._bare(reader.names), self, max_depth=_DEFINITION_DEPTH)
         inner.fixed_location = reader.at(location)
         inner.via = (*reader.via, owner)
         scope = Scope(None)

@@ -184,7 +184,7 @@ def test_long_texts_are_not_kept() -> None:
     index = Index([condition])
     index.ask(VIEW)
     (column,) = index._facts[0]._columns
-    assert list(column._kept) == [Name("a", "b")]
+    assert list(column.kept) == [Name("a", "b")]
 
 
 def test_one_of_nothing_is_unknown() -> None:
