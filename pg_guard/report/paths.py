@@ -30,4 +30,5 @@ def uri_of(path: str) -> tuple[str, bool]:
     if relative is not None:
         # A colon in the first part would read as the scheme of an absolute URI; it is encoded like the rest.
         return quote_from_bytes(os.fsencode(relative), safe="/~"), True
-    return "file://" + quote_from_bytes(os.fsencode(str(Path(path).absolute())), safe="/~"), False
+    absolute = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
+    return "file://" + quote_from_bytes(os.fsencode(absolute), safe="/~"), False

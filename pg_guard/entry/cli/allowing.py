@@ -28,6 +28,7 @@ __all__ = ["AllowComment", "Allowance", "Target", "allow_findings", "attach", "r
 _DIRECTIVE = re.compile(r"\s*pg-guard\s*:\s*(?P<word>[\w-]*)\s*(?P<rest>.*)", re.DOTALL)
 _RULES = re.compile(r"(?P<rules>[\w./*-]+(?:\s*,\s*[\w./*-]+)*)(?P<reason>.*)", re.DOTALL)
 _SEPARATORS: Final = " \t\r\n:;,.-–—"
+_PACK = re.compile(r"[a-z][a-z0-9_-]*")
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _WHITE_SPACE = re.compile(r"\s+")
 
@@ -152,7 +153,8 @@ def _expected(pattern: str, rules: Mapping[str, RuleInfo], may_fire: Mapping[str
     group, slash, rest = pattern.partition("/")
     known = {rule.group for rule in rules.values()}
     # `PG401` of a pack that this run does not load may well be used by another run; a word without a group is a slip.
-    return not slash or group in known or not (rest == "*" or rest.startswith("PG"))
+    other = _PACK.fullmatch(group) is not None and group not in known and (rest == "*" or rest.startswith("PG"))
+    return not slash or not other
 
 
 def _why_unused(allowance: Allowance, pattern: str, rules: Mapping[str, RuleInfo]) -> str:

@@ -42,7 +42,7 @@ def read_baseline(path: str) -> tuple[StaleEntry, ...]:
     text = read_sql(path)
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise UsageError(f"{path}:{line}: not a baseline: {_first_line(error)}", hint=_HINT) from None
     if not isinstance(document, dict) or document.get("schema") != BASELINE_SCHEMA:
@@ -63,7 +63,7 @@ def _entry(path: str, number: int, entry: Any) -> StaleEntry:
     return StaleEntry(*values)
 
 
-def _first_line(error: ValueError) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 

@@ -123,9 +123,13 @@ class Linter:
         try:
             source = Source(read_sql(file.path, file.name))
             language = language_of(source.text, file.language)
-            reading = read_fragments(source.text, language)
         except UsageError as error:
             return FileReport(file.name, Source(""), file.language, error=error)
+        try:
+            reading = read_fragments(source.text, language)
+        except UsageError as error:
+            named = UsageError(f"{file.name}: {error.message}", hint=error.hint)
+            return FileReport(file.name, source, language, error=named)
 
         def tell() -> None:
             if self.progress is not None:
@@ -140,7 +144,7 @@ class Linter:
         return self._finish(file.name, language, gathered, skipped)
 
     def _fragment(self, fragment: Fragment, into: _Gathered, tell: Callable[[], None]) -> None:
-        inner = into.source if fragment.plain else Source(fragment.text)
+        inner = into.source if fragment.text == into.source.text else Source(fragment.text)
         script = read_script(inner)
         raw: list[tuple[Finding, int | None, str]] = [
             (finding, None, _line_of(inner, finding)) for finding in script.findings

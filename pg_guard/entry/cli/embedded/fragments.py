@@ -50,11 +50,6 @@ class Fragment:
     def _starts(self) -> list[int]:
         return [piece.start for piece in self.pieces]
 
-    @property
-    def plain(self) -> bool:
-        """True when the text is the file's own, from its first character on."""
-        return len(self.pieces) == 1 and self.pieces[0].exact and self.pieces[0].host_start == 0
-
     def place(self, start: int, end: int) -> tuple[int, int]:
         """The place in the file of ``text[start:end]``."""
         if not self.pieces:
