@@ -9,6 +9,7 @@ command or a server: a policy that cannot be loaded, a database that cannot be r
     ├── CatalogError             catalog         2     snapshot or introspection failed
     ├── DatabaseError            database        2     cannot connect, authentication, connection lost
     ├── ExecutionError           execution       1     PostgreSQL refused or cancelled an allowed statement
+    │   └── CostError            cost            1     the planner's estimate is over the policy's limit
     └── InternalError            internal        2     a defect in pg-guard
 """
 
@@ -19,6 +20,7 @@ from typing import ClassVar
 
 __all__ = [
     "CatalogError",
+    "CostError",
     "DatabaseError",
     "ExecutionError",
     "InternalError",
@@ -107,9 +109,17 @@ class CatalogError(PgGuardError):
 
 
 class DatabaseError(PgGuardError):
-    """PostgreSQL cannot be reached, or the connection was lost."""
+    """PostgreSQL cannot be reached, or the connection was lost.
+
+    Attributes:
+        transient: The same may succeed in a moment: the server restarts, or has no free connection.
+    """
 
     code = "database"
+
+    def __init__(self, message: str, *, hint: str = "", transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
 
 
 class ExecutionError(PgGuardError):
@@ -127,6 +137,25 @@ class ExecutionError(PgGuardError):
         super().__init__(message, hint=hint)
         self.sqlstate = sqlstate
         self.position = position
+
+
+class CostError(ExecutionError):
+    """The planner's estimate is over the policy's limit; nothing was run.
+
+    Attributes:
+        cost: What the planner estimates.
+        limit: `limits.cost` of the policy.
+    """
+
+    code = "cost"
+
+    def __init__(self, cost: float, limit: float) -> None:
+        super().__init__(
+            f"PostgreSQL estimates a cost of {cost:,.0f}, and the policy's limit is {limit:,.0f}",
+            hint="narrow the query: a filter on an indexed column, fewer joins, a smaller date range",
+        )
+        self.cost = cost
+        self.limit = limit
 
 
 class InternalError(PgGuardError):

@@ -149,6 +149,16 @@ _SERVER_REFUSALS: tuple[tuple[type[BaseException], str, str], ...] = (
 )
 
 
+# What passes by itself, as when the server restarts.
+_MAY_PASS = (
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    ConnectionRefusedError,
+    FileNotFoundError,
+    TimeoutError,
+)
+
+
 def connection_error(exc: BaseException, dsn: str) -> DatabaseError:
     """The error to raise for a failed or lost connection.
 
@@ -165,15 +175,18 @@ def connection_error(exc: BaseException, dsn: str) -> DatabaseError:
             check_dsn(dsn)
         except DatabaseError as refusal:
             return refusal
+    transient = is_connection_loss(exc) or isinstance(exc, _MAY_PASS)
     host, user, database = _target(parts)
     reason = exc.message if isinstance(exc, asyncpg.PostgresError) and exc.message else str(exc)
     for kind, sentence, hint in _SERVER_REFUSALS:
         if isinstance(exc, kind):
             text = sentence.format(host=host, user=user, database=database, reason=reason)
-            return DatabaseError(scrub(text, dsn), hint=hint)
+            return DatabaseError(scrub(text, dsn), hint=hint, transient=transient)
     if is_connection_loss(exc):
         return DatabaseError(
-            scrub(f"the connection to {host} was lost: {reason}", dsn), hint="check that PostgreSQL runs, and try again"
+            scrub(f"the connection to {host} was lost: {reason}", dsn),
+            hint="check that PostgreSQL runs, and try again",
+            transient=True,
         )
     text = f"cannot connect to {host}: {reason or type(exc).__name__}"
     return DatabaseError(scrub(text, dsn), hint="check host, port and the server's log")

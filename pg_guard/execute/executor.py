@@ -11,11 +11,11 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import asyncpg
 
-from pg_guard.errors import DatabaseError, ExecutionError, UsageError
+from pg_guard.errors import CostError, DatabaseError, ExecutionError, UsageError
 from pg_guard.execute.failures import execution_error
 from pg_guard.execute.pool import SessionLimits, SessionPool
 from pg_guard.execute.session import ResultColumn, Session
@@ -123,7 +123,9 @@ class Executor:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def run(self, sql: str, *args: Json) -> QueryResult:
+    async def run(
+        self, sql: str, *args: Json, search_path: Sequence[str] | None = None, max_cost: float | None = None
+    ) -> QueryResult:
         """Run one statement and throw away whatever it changed.
 
         A cancelled call cancels the statement on the server too.
@@ -131,15 +133,21 @@ class Executor:
         Args:
             sql: The text that the guard allowed; it reaches PostgreSQL as it is.
             args: Values of $1, $2, …; see `values.encode`.
+            search_path: Schemas under which names were resolved; those of `open` when left out.
+            max_cost: Highest cost that the planner may estimate, asked in the same transaction; for a statement that EXPLAIN
+                takes (SELECT, VALUES, WITH).
 
         Raises:
+            CostError: The estimate is over `max_cost`; nothing was run.
             ExecutionError: PostgreSQL refused or cancelled the statement.
             DatabaseError: No connection, or it was lost on the way.
         """
         started = time.perf_counter()
-        async with self._pool.transaction() as session:
+        async with self._pool.transaction(search_path) as session:
             try:
                 async with asyncio.timeout(self._seconds + _SECONDS_OF_GRACE):
+                    if max_cost is not None:
+                        await self._hold_cost(session, sql, args, max_cost)
                     columns, rows, cut = await self._fetch(session, sql, args)
             except (ExecutionError, DatabaseError):
                 raise
@@ -155,6 +163,60 @@ class Executor:
             truncated_by=cut,
             duration_ms=(time.perf_counter() - started) * 1000,
         )
+
+    async def explain(self, sql: str, *args: Json, search_path: Sequence[str] | None = None) -> Json:
+        """Ask the planner about one statement without running it.
+
+        Args:
+            sql: The text that the guard allowed: a SELECT, VALUES or WITH.
+            args: As for `run`.
+            search_path: As for `run`.
+
+        Returns:
+            The plan as EXPLAIN (FORMAT JSON, VERBOSE) tells it: ``{"Plan": {…}}``.
+
+        Raises:
+            ExecutionError: PostgreSQL refused or cancelled it.
+            DatabaseError: No connection, or it was lost on the way.
+        """
+        async with self._pool.transaction(search_path) as session:
+            try:
+                async with asyncio.timeout(self._seconds + _SECONDS_OF_GRACE):
+                    return await self._plan(session, sql, args, "FORMAT JSON, VERBOSE")
+            except (ExecutionError, DatabaseError):
+                raise
+            except TimeoutError:
+                raise self._too_slow() from None
+            except Exception as exc:  # noqa: BLE001 - always becomes an error of pg-guard
+                raise execution_error(exc, self._dsn) from None
+
+    async def ping(self) -> None:
+        """Run the smallest of statements.
+
+        Raises:
+            DatabaseError: The database does not answer.
+            ExecutionError: It answers with an error.
+        """
+        await self.run("SELECT 1")
+
+    async def _hold_cost(self, session: Session, sql: str, args: Sequence[Json], most: float) -> None:
+        plan = await self._plan(session, sql, args, "FORMAT JSON")
+        cost = float(plan["Plan"]["Total Cost"])
+        if cost > most:
+            raise CostError(cost, most)
+
+    async def _plan(self, session: Session, sql: str, args: Sequence[Json], options: str) -> Any:
+        if "\0" in sql:
+            raise ExecutionError("the statement holds a NUL byte", hint="remove it", sqlstate="42601")
+        # The statement stays one: the extended protocol takes no second, and EXPLAIN without ANALYZE runs none.
+        before = f"EXPLAIN ({options})\n"
+        try:
+            statement, _ = await session.prepare_text(before + sql)
+            return (await statement.fetch(*args))[0][0][0]
+        except asyncpg.PostgresError as exc:
+            if exc.position:
+                exc.position = str(max(1, int(exc.position) - len(before)))
+            raise
 
     async def _fetch(
         self, session: Session, sql: str, args: Sequence[Json]

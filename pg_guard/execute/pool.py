@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
@@ -18,7 +18,7 @@ from pg_guard.errors import DatabaseError
 from pg_guard.execute.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 __all__ = ["SessionLimits", "SessionPool"]
 
@@ -93,6 +93,7 @@ class SessionPool:
     def __init__(self, pool: asyncpg.Pool[Any], dsn: str, limits: SessionLimits, max_size: int) -> None:
         self._pool = pool
         self._dsn = dsn
+        self._limits = limits
         self._settings = limits.settings()
         self._max_size = max_size
 
@@ -136,25 +137,33 @@ class SessionPool:
             self._pool.terminate()
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
+    async def transaction(self, search_path: Sequence[str] | None = None) -> AsyncIterator[Session]:
         """A session inside of a read-only transaction with the pinned settings.
+
+        Args:
+            search_path: Schemas for this transaction alone; those of the pool when left out.
 
         Raises:
             DatabaseError: No connection is free or can be made, or a setting is refused.
         """
-        session = await self._begin()
+        session = await self._begin(self._settings_for(search_path))
         try:
             yield session
         finally:
             # Shielded: a second cancellation must not leave the cleaning half done.
             await asyncio.shield(self._give_back(session))
 
-    async def _begin(self) -> Session:
+    def _settings_for(self, search_path: Sequence[str] | None) -> tuple[tuple[str, str], ...]:
+        if search_path is None:
+            return self._settings
+        return replace(self._limits, search_path=tuple(search_path)).settings()
+
+    async def _begin(self, settings: tuple[tuple[str, str], ...]) -> Session:
         # After a restart of the server every pooled connection may be dead. Nothing has run yet: trying again is safe.
         for attempts_left in range(self._max_size, -1, -1):
             session = await self._acquire()
             try:
-                await self._prepare(session)
+                await self._prepare(session, settings)
             except BaseException as exc:
                 await asyncio.shield(self._give_back(session, broken=True))
                 if not isinstance(exc, Exception):
@@ -173,14 +182,15 @@ class SessionPool:
             raise DatabaseError(
                 f"no database connection became free within {SECONDS_TO_CONNECT:g} s",
                 hint="run fewer statements at once, or raise the size of the pool",
+                transient=True,
             ) from None
         except Exception as exc:  # noqa: BLE001 - always becomes a DatabaseError
             raise connection_error(exc, self._dsn) from None
 
-    async def _prepare(self, session: Session) -> None:
+    async def _prepare(self, session: Session, settings: tuple[tuple[str, str], ...]) -> None:
         async with asyncio.timeout(SECONDS_TO_CONNECT):
             await session.execute("BEGIN TRANSACTION READ ONLY")
-            names, values = zip(*self._settings, strict=True)
+            names, values = zip(*settings, strict=True)
             await session.fetch(_SET, list(names), list(values))
 
     def _refused(self, exc: Exception) -> DatabaseError:

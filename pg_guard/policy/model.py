@@ -270,7 +270,7 @@ class Limits(_Section):
     statement_timeout: Seconds = 30.0
     """Longest run, as in ``30s``, ``500ms`` or ``2min``."""
     cost: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
-    """Highest cost that the planner may estimate; unlimited when left out."""
+    """Highest cost that the planner may estimate, asked by the server before it runs a statement; unlimited when left out."""
     reason: OptionalReason = None
 
 

@@ -22,7 +22,6 @@ NOT_YET: Final[tuple[tuple[str, str], ...]] = (
     ("columns.on_star=omit", "use on_star: deny"),
     ("columns.mask", "list the columns under columns.deny"),
     ("row_filters", "require the condition under `where`"),
-    ("limits.cost", "use limits.statement_timeout"),
 )
 
 

@@ -110,7 +110,7 @@ SECRET = "hunter2-do-not-print"
         ("COLUMNS__DENY", "NaN", "columns.deny: the value has NaN or Infinity, which JSON does not know"),
         ("COLUMNS__DENY", "[" * 100_000, "columns.deny: the value is not JSON that can be read"),
         ("LIMITS__STATEMENT_TIMEOUT", SECRET, "limits.statement_timeout: the value is not a number with a unit"),
-        ("LIMITS__COST", "5", "limits.cost: is not supported yet (limits.cost)"),
+        ("COLUMNS__ON_STAR", "omit", "columns.on_star: 'omit' is not supported yet (columns.on_star)"),
         ("ROW_FILTERS", f'[{{"table": "a", "using": "{SECRET}"}}]', "row_filters: is not supported yet (row_filters)"),
     ],
 )

@@ -161,7 +161,6 @@ UNSUPPORTED = {
     "columns.on_star=omit": ("columns: {on_star: omit}", "2:20"),
     "columns.mask": ("columns: {mask: {users: {email: partial_email}}}", "2:11"),
     "row_filters": ("row_filters: [{table: a, using: 'true'}]", "2:1"),
-    "limits.cost": ("limits: {cost: 1e7}", "2:10"),
 }
 
 

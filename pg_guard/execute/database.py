@@ -1,0 +1,328 @@
+"""One guarded database, and all of a server. In: settings. Out: decisions on the newest catalog, and results of allowed statements.
+
+The guard is replaced as a whole when the catalog is read again: a statement runs under the search_path of the guard that
+allowed it, and what was derived from the old catalog goes with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+
+from pg_guard.catalog.model import Catalog
+from pg_guard.errors import CatalogError, DatabaseError, ExecutionError, InternalError, PgGuardError, UsageError
+from pg_guard.execute.executor import Executor, QueryResult
+from pg_guard.execute.plans import Plan, permitted_plan
+from pg_guard.guard import Guard
+from pg_guard.policy.load import load_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from pg_guard.decision import Decision
+    from pg_guard.execute.values import Json
+    from pg_guard.resilience.guarded import Resilience
+    from pg_guard.settings import CacheSettings, DatabaseSettings, Settings
+
+__all__ = ["Checked", "Database", "DatabaseUnknown", "Databases", "Health", "RefreshOutcome"]
+
+T = TypeVar("T")
+
+# A text longer than this is checked in a thread, so that other requests are answered meanwhile.
+_LONG_TEXT = 50_000
+
+_log = logging.getLogger(__name__)
+
+
+class DatabaseUnknown(PgGuardError):  # noqa: N818 - named for what a client is told
+    """A request names no database, or none that there is."""
+
+    code = "DATABASE_UNKNOWN"
+
+
+class Checked(NamedTuple):
+    """A decision, and the guard that made it."""
+
+    decision: Decision
+    guard: Guard
+
+
+class RefreshOutcome(NamedTuple):
+    """How a reading of the catalog went: whether anything changed, or why the last good one stays."""
+
+    changed: bool
+    age_seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a database does.
+
+    Attributes:
+        ok: It answers, and its catalog is loaded.
+        latency_ms: Of the smallest statement; None when it did not answer.
+        catalog_age_seconds: Since the catalog was read.
+        last_error: The last failure of a reading or a ping, or ''.
+    """
+
+    ok: bool
+    latency_ms: float | None
+    catalog_age_seconds: float
+    last_error: str = ""
+
+
+class Database:
+    """A database behind its policy. Open it with `open`, close it with `close`.
+
+    Attributes:
+        name: As settings and requests call it.
+        description: What it holds.
+    """
+
+    def __init__(
+        self, name: str, description: str, dsn: str, guard: Guard, executor: Executor, resilience: Resilience | None
+    ) -> None:
+        self.name = name
+        self.description = description
+        self.last_error = ""
+        self._dsn = dsn
+        self._guard = guard
+        self._executor = executor
+        self._resilience = resilience
+        self._read_at = time.monotonic()
+        self._reading = asyncio.Lock()
+        self._derived: dict[str, tuple[Guard, Any]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        name: str,
+        settings: DatabaseSettings,
+        *,
+        policy: Path,
+        cache: CacheSettings,
+        resilience: Resilience | None = None,
+    ) -> Database:
+        """Load policy and catalog, and connect.
+
+        Raises:
+            UsageError: The policy file cannot be read.
+            PolicyError: It is not a valid policy.
+            DatabaseError: The database cannot be reached.
+            CatalogError: Its catalog cannot be read in time.
+        """
+        # First, so that an invalid policy is reported without a database.
+        loaded = load_policy(policy)
+        dsn = settings.uri(name)
+        catalog = await Catalog.from_database(dsn, timeout=cache.startup_timeout)
+        guard = Guard(loaded.policy, catalog, loaded.packs)
+        limits = guard.policy.limits
+        executor = await Executor.open(
+            dsn,
+            min_size=settings.pool_min,
+            max_size=settings.pool_max,
+            statement_timeout=limits.statement_timeout,
+            rows=limits.rows,
+            result_bytes=limits.result_bytes,
+            search_path=guard.search_path,
+            role=settings.role,
+        )
+        database = cls(name, settings.description, dsn, guard, executor, resilience)
+        if cache.auto_refresh:
+            database._task = asyncio.create_task(database._refresh_forever(cache.interval))
+        return database
+
+    async def close(self) -> None:
+        """Stop refreshing, and close all connections."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._executor.close()
+
+    @property
+    def guard(self) -> Guard:
+        """The guard of the newest catalog."""
+        return self._guard
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the catalog was read."""
+        return time.monotonic() - self._read_at
+
+    def derived(self, key: str, build: Callable[[Guard], T]) -> T:
+        """What is built once per guard, such as an index of its tables."""
+        guard = self._guard
+        known = self._derived.get(key)
+        if known is None or known[0] is not guard:
+            known = (guard, build(guard))
+            self._derived[key] = known
+        return cast("T", known[1])
+
+    # -- statements ----------------------------------------------------------------------------------------------------
+
+    async def check(self, sql: str, principal: Mapping[str, object] | None = None) -> Checked:
+        """Decide on one statement under the newest catalog."""
+        guard = self._guard
+        if len(sql) <= _LONG_TEXT:
+            return Checked(guard.check(sql, principal), guard)
+        return Checked(await asyncio.to_thread(guard.check, sql, principal), guard)
+
+    async def run(self, checked: Checked, *args: Json, principal: str | None = None) -> QueryResult:
+        """Run a statement that was allowed.
+
+        Args:
+            checked: What `check` gave.
+            args: Values of $1, $2, …
+            principal: Who asks, for rate limits.
+
+        Raises:
+            CostError: The planner's estimate is over `limits.cost`.
+            ExecutionError: PostgreSQL refused or cancelled it.
+            DatabaseError: No connection.
+            ResilienceError: Too much is asked, or the database has failed too often.
+        """
+        sql, guard = _allowed(checked.decision), checked.guard
+        most = guard.policy.limits.cost if checked.decision.kind == "select" else None
+
+        async def run() -> QueryResult:
+            return await self._executor.run(sql, *args, search_path=guard.search_path, max_cost=most)
+
+        return await self._guarded(run, principal)
+
+    async def explain(self, checked: Checked, *args: Json, principal: str | None = None) -> Plan:
+        """The plan of a SELECT that was allowed, as far as the policy lets it be shown; the statement is not run.
+
+        Raises:
+            ExecutionError: It is no SELECT, or PostgreSQL refused it.
+            DatabaseError: No connection.
+            ResilienceError: As for `run`.
+        """
+        sql, guard = _allowed(checked.decision), checked.guard
+        if checked.decision.kind != "select":
+            raise ExecutionError("there is no plan for this kind of statement", hint="ask for the plan of a SELECT")
+
+        async def explain() -> Json:
+            return await self._executor.explain(sql, *args, search_path=guard.search_path)
+
+        return permitted_plan(cast("dict[str, Any]", await self._guarded(explain, principal)), checked.decision, guard)
+
+    async def _guarded(self, call: Callable[[], Awaitable[T]], principal: str | None) -> T:
+        if self._resilience is None:
+            return await call()
+        async with self._resilience.query_slot(principal):
+            return await self._resilience.call_database(self.name, call)
+
+    # -- catalog -------------------------------------------------------------------------------------------------------
+
+    async def refresh(self) -> RefreshOutcome:
+        """Read the catalog again and put it in the place of the old one; a failure keeps the old one, and says so."""
+        async with self._reading:
+            try:
+                catalog = await Catalog.from_database(self._dsn)
+                changed = self._guard.catalog is None or catalog.digest != self._guard.catalog.digest
+                if changed:
+                    # Compiling a large policy against a large catalog takes a moment.
+                    self._guard = await asyncio.to_thread(Guard, self._guard.policy, catalog, self._guard.packs)
+            except (DatabaseError, CatalogError) as error:
+                self.last_error = error.message
+                _log.warning("catalog of %s: not refreshed: %s", self.name, error.message)
+                return RefreshOutcome(False, self.age_seconds, error.message)
+            except Exception as error:  # noqa: BLE001 - the last good catalog stays, whatever fails
+                self.last_error = f"unexpected {type(error).__name__}"
+                _log.exception("catalog of %s: not refreshed", self.name)
+                return RefreshOutcome(False, self.age_seconds, self.last_error)
+            self._read_at = time.monotonic()
+            self.last_error = ""
+            return RefreshOutcome(changed, 0.0)
+
+    async def _refresh_forever(self, interval: float) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            await self.refresh()
+
+    async def health(self) -> Health:
+        """Ask the database the smallest of questions."""
+        started = time.perf_counter()
+        try:
+            await self._executor.ping()
+        except PgGuardError as error:
+            return Health(False, None, self.age_seconds, error.message)
+        return Health(True, (time.perf_counter() - started) * 1000, self.age_seconds, self.last_error)
+
+
+def _allowed(decision: Decision) -> str:
+    if decision.sql is None:
+        raise InternalError("a refused statement was about to run", hint="report it as a defect of pg-guard")
+    return decision.sql
+
+
+class Databases(Mapping[str, Database]):
+    """All databases of a server, by name."""
+
+    def __init__(self, databases: Mapping[str, Database]) -> None:
+        self._databases = dict(databases)
+
+    @classmethod
+    async def open(cls, settings: Settings, resilience: Resilience | None = None) -> Databases:
+        """Open every database of the settings at the same time.
+
+        Raises:
+            UsageError: There is none, or a policy file cannot be read.
+            PgGuardError: As for `Database.open`; what was opened is closed again.
+        """
+        if not settings.databases:
+            raise UsageError("no database is configured", hint="set PG_GUARD_DSN, or databases in the settings file")
+
+        async def open_one(name: str, each: DatabaseSettings) -> Database:
+            policy = each.policy or settings.policy
+            assert policy is not None  # the settings demand one
+            return await Database.open(name, each, policy=policy, cache=settings.cache, resilience=resilience)
+
+        opening = [asyncio.ensure_future(open_one(name, each)) for name, each in settings.databases.items()]
+        try:
+            await asyncio.gather(*opening)
+        except BaseException:
+            for task in opening:
+                task.cancel()
+            for outcome in await asyncio.gather(*opening, return_exceptions=True):
+                if isinstance(outcome, Database):
+                    await outcome.close()
+            raise
+        return cls({task.result().name: task.result() for task in opening})
+
+    def resolve(self, name: str | None) -> Database:
+        """The database that a request means: the named one, or the only one.
+
+        Raises:
+            DatabaseUnknown: There is no such database, or a name is needed.
+        """
+        if name is None and len(self._databases) == 1:
+            return next(iter(self._databases.values()))
+        if name is not None and name in self._databases:
+            return self._databases[name]
+        names = ", ".join(sorted(self._databases))
+        if name is None:
+            raise DatabaseUnknown("the request names no database, and there are several", hint=f"name one of: {names}")
+        raise DatabaseUnknown(f"there is no database {name!r}", hint=f"name one of: {names}")
+
+    async def close(self) -> None:
+        """Close all."""
+        with contextlib.suppress(Exception):
+            await asyncio.gather(*(database.close() for database in self._databases.values()))
+
+    def __getitem__(self, name: str) -> Database:
+        return self._databases[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._databases)
+
+    def __len__(self) -> int:
+        return len(self._databases)
