@@ -145,6 +145,7 @@ class Vocabulary:
         self._relation_terms = _index([_category(each) for each in data["relations"]])
         self._about = frozenset(data["about"])
         self._asks = frozenset(data["asks"])
+        self._counts = frozenset(data["counts"])
         self._comments = _terms(data["comments"])
         self._tenants = frozenset(form for term in data["tenants"]["sure"] for form in _spellings(term))
         self._maybe_tenants = frozenset(form for term in data["tenants"]["maybe"] for form in _spellings(term))
@@ -192,7 +193,7 @@ class Vocabulary:
 
     def _by_name(self, name: str, types: set[str]) -> Hint | None:
         tokens = words(name)
-        if not tokens or tokens[0] in self._asks:
+        if not tokens or tokens[0] in self._asks or (tokens[0] in self._counts and types & _NUMBERS):
             return None
         for hit, end in self._column_terms.find(tokens):
             if types & _MOMENTS and not hit.category.dates:
