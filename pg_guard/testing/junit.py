@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["to_junit"]
 
-# XML 1.0 has no way to write these, not even as a reference.
-_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# XML 1.0 has no way to write some of these, not even as a reference; the others steer a terminal.
+_NOT_XML: Final = re.compile(
+    "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 
 
 def to_junit(report: Report) -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["guard", "pg_guard_catalog", "pg_guard_policy", "pytest_addoption", "pytest_collect_file"]
 
+_CATALOG: pytest.StashKey[Catalog] = pytest.StashKey()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options and settings."""
@@ -148,9 +150,11 @@ def _setting(config: pytest.Config, name: str) -> Path | None:
 
 
 def _catalog(config: pytest.Config) -> Catalog | None:
-    path = _setting(config, "pg_guard_catalog")
-    if path is None:
-        return None
-    from pg_guard.catalog.model import Catalog
+    if _CATALOG not in config.stash:
+        path = _setting(config, "pg_guard_catalog")
+        if path is None:
+            return None
+        from pg_guard.catalog.model import Catalog
 
-    return Catalog.from_json(path)
+        config.stash[_CATALOG] = Catalog.from_json(path)
+    return config.stash[_CATALOG]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Watcher"]
 
-_SUFFIXES: Final = (".yaml", ".yml", ".json")
+_SUFFIXES: Final = (".yaml", ".yml")
 
 
 class Watcher:

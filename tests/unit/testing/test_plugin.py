@@ -12,6 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pg_guard.catalog.model import Catalog
+
 POLICY = """\
 schema: pg-guard/policy/v1
 metadata: {name: shop, version: 1.0.0}
@@ -107,6 +109,32 @@ def test_policies_are_collected_only_when_asked_for(project: Path) -> None:
     assert "policies/shop.yaml::report PASSED" in process.stdout
     assert "2 passed" in process.stdout
     assert run_pytest(project, "--pg-guard-collect", "policies/shop.yaml::report").returncode == 0
+
+
+def test_names_are_resolved_on_the_catalog(project: Path, demo_catalog: Catalog) -> None:
+    demo_catalog.to_json(project / "shop.json")
+    (project / "policies" / "shop.yaml").write_text(
+        "schema: pg-guard/policy/v1\n"
+        "tables: {deny: [hr.employees]}\n"
+        "tests: [{name: view, sql: SELECT * FROM analytics.team, expect: deny}]\n"
+    )
+    write_test(
+        project,
+        "def test_it(guard, pg_guard_catalog):\n"
+        "    assert guard.catalog is pg_guard_catalog\n"
+        "    assert_denied(guard, 'SELECT * FROM analytics.team')\n",
+    )
+    arguments = ("--pg-guard-collect", "--pg-guard-policy", "policies/shop.yaml")
+    assert run_pytest(project, *arguments).returncode == 1
+    process = run_pytest(project, *arguments, "--pg-guard-catalog", "shop.json")
+    assert process.returncode == 0, process.stdout
+    assert "2 passed" in process.stdout
+
+
+def test_a_projects_own_fixture_wins(project: Path) -> None:
+    (project / "conftest.py").write_text("import pytest\n\n\n@pytest.fixture\ndef guard():\n    return 'mine'\n")
+    (project / "test_own.py").write_text("def test_it(guard):\n    assert guard == 'mine'\n")
+    assert run_pytest(project).returncode == 0
 
 
 def test_rules_are_collected(project: Path) -> None:
