@@ -109,7 +109,7 @@ class Record(Mapping[str, Any]):
             UnknownError: Nothing is known of it.
         """
         value = self._attribute(name).get(self._view, self._record)
-        if value is NOT_KNOWN:
+        if value is NOT_KNOWN or (isinstance(value, frozenset) and NOT_KNOWN in value):
             raise UnknownError(f"{name} is not known")
         if isinstance(value, Possible):
             return frozenset(map(_plain, value.values))
@@ -250,7 +250,7 @@ def _short(attribute: Attribute) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if value is NOT_KNOWN or isinstance(value, Possible):
+    if value is NOT_KNOWN or isinstance(value, Possible) or (isinstance(value, frozenset) and NOT_KNOWN in value):
         return UNKNOWN
     if isinstance(value, Name):
         return str(value)

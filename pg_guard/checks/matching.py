@@ -162,15 +162,18 @@ class _Column:
             return self._others, self._others
         if value is UNKNOWN:
             return self._others | self.uses, self._others
+        if isinstance(value, frozenset):
+            answers = [self._answer(each) for each in value]
+            return (
+                functools.reduce(or_, (may for may, _ in answers), self._others),
+                functools.reduce(or_, (must for _, must in answers), self._others),
+            )
         if isinstance(value, Possible):
             answers = [self._answer(each) for each in value.values]
             return functools.reduce(or_, (may for may, _ in answers)), functools.reduce(
                 and_, (must for _, must in answers)
             )
-        if isinstance(value, frozenset):
-            met = functools.reduce(or_, (self._answer(each)[0] for each in value), self._others)
-        else:
-            met = self._others | sum(bit for bit, test in self._tests if test(value))
+        met = self._others | sum(bit for bit, test in self._tests if test(value))
         return met, met
 
 

@@ -252,7 +252,7 @@ def _text(view: View, value: Any) -> str:
     if isinstance(value, (int, float)):
         return f"{value:,.0f}"
     if isinstance(value, frozenset):
-        return ", ".join(sorted(_text(view, each) for each in value))[:_LONGEST_FIELD]
+        return ", ".join(sorted(_text(view, each) for each in value if each is not UNKNOWN))[:_LONGEST_FIELD]
     if isinstance(value, tuple):
         return view.subject.show((value,)) if len(value) == 2 else str(value)  # type: ignore[arg-type] # a Name
     text = str(value)

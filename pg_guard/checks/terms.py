@@ -5,7 +5,8 @@ attribute's value is one of
 
 - a plain value: a `Name`, a text, True or False, a number;
 - None, when the record has no such thing: it meets no condition;
-- a frozenset, when it has several at once: it meets a condition that one of them meets;
+- a frozenset, when it has several at once: it meets a condition that one of them meets; with `UNKNOWN` among them there
+  may be others;
 - `Possible`, when it is one of several and nobody knows which: a condition that only some of them meet is unknown;
 - `UNKNOWN`: every condition on it is unknown.
 """

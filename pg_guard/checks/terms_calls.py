@@ -88,7 +88,9 @@ def _user_defined(_view: View, use: FunctionUse) -> Value:
 
 
 def _literals(_view: View, use: FunctionUse) -> Value:
-    return frozenset(text for _, text in use.literals) or None
+    # An argument that is computed may come to any text, as 'ro' || 'le' is 'role'; so may a parameter, which stands as "$".
+    texts = frozenset[Any](UNKNOWN if text == "$" else text for _, text in use.literals)
+    return (texts if use.literals_only else texts | {UNKNOWN}) or None
 
 
 _FUNCTION = Fact(
@@ -127,7 +129,7 @@ _FUNCTION = Fact(
             "The extension that owns it.",
             _of_candidates(lambda function: function.extension or None),
         ),
-        Attribute("literal", "text", "The text of a constant argument.", _literals),
+        Attribute("literal", "text", "The text of an argument; unknown for one that is not a constant.", _literals),
         Attribute(
             "security_definer",
             "flag",

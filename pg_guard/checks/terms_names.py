@@ -187,7 +187,12 @@ _TYPE = Fact(
     lambda view: view.facts.types,
     (
         Attribute("name", "name", "Its name as in pg_type: int4, text, _text for text[].", lambda _view, use: use.name),
-        Attribute("constant", "text", "The text that is cast to it.", lambda _view, use: use.constant),
+        Attribute(
+            "constant",
+            "text",
+            "The text that is cast to it; unknown where that is not a constant.",
+            lambda _view, use: UNKNOWN if use.constant in (None, "$") else use.constant,
+        ),
         Attribute(
             "capability",
             "text",

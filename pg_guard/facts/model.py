@@ -79,7 +79,8 @@ class FunctionUse(NamedTuple):
 
     `schema` and `name` are PostgreSQL's own spelling; `candidates` are the overloads that the catalog allows there
     (empty without a catalog, and when it has none: then `known` is False). `use` is the clause of a call, an
-    SQL-syntax call and one in attribute notation; calls that PostgreSQL adds by itself carry ``output``.
+    SQL-syntax call and one in attribute notation; calls that PostgreSQL adds by itself carry ``output``. `literals` are
+    constant arguments by position; `literals_only` says that there are no others.
     """
 
     schema: str | None
@@ -91,6 +92,7 @@ class FunctionUse(NamedTuple):
     literals: tuple[tuple[int, str], ...] = ()
     via: tuple[Name, ...] = ()
     use: Use = "output"
+    literals_only: bool = False
 
 
 class TypeUse(NamedTuple):

@@ -291,7 +291,8 @@ class Reader:
         known = bool(overloads) or self.names.catalog is None
         literals = tuple((index, arg.value) for index, arg in enumerate(args) if arg.constant and arg.value is not None)
         call = FunctionUse(
-            schema, name, fitting or overloads, known, position, self.at(location), literals, self.via, use  # type: ignore[arg-type] # callers pass literals
+            schema, name, fitting or overloads, known, position, self.at(location), literals, self.via, use,  # type: ignore[arg-type] # callers pass literals
+            len(literals) == len(args),
         )  # fmt: skip
         self.facts.functions.append(call)
         return call

@@ -63,6 +63,8 @@ def is_a(value: Any) -> bool:
         (Possible(("b", "c")), FALSE),
         (frozenset({"a", "b"}), TRUE),
         (frozenset({"b"}), FALSE),
+        (frozenset({"b", UNKNOWN}), UNSURE),
+        (frozenset({"a", UNKNOWN}), TRUE),
         (Possible((frozenset({"a"}), frozenset({"b"}))), UNSURE),
         (Possible((frozenset({"a"}), frozenset({"a", "b"}))), TRUE),
     ],

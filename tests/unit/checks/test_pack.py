@@ -157,6 +157,30 @@ def test_functions_of_the_deployment_are_unclassified() -> None:
     assert not fires("SELECT lower('x')", {"function": {"user_defined": True}})
 
 
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("SELECT set_config('role', 'x', true)", True),
+        ("SELECT set_config('ROLE', 'x', true)", True),
+        ("SELECT set_config('ro' || 'le', 'x', true)", True),
+        ("SELECT set_config(note, 'x', true) FROM orders", True),
+        ("SELECT set_config($1, 'x', true)", True),
+        ("SELECT set_config('work_mem', '1MB', true)", False),
+        ("SELECT lower('role')", False),
+    ],
+)
+def test_an_argument_that_is_computed_may_come_to_any_text(sql: str, found: bool) -> None:
+    assert fires(sql, {"function": {"name": "set_config", "literal": "role"}}) is found
+
+
+def test_a_text_that_is_computed_may_be_cast_from_any() -> None:
+    match = {"type": {"name": "regclass", "constant": "hr.*"}}
+    assert fires("SELECT 'hr.payroll'::regclass", match)
+    assert fires("SELECT ('hr.' || 'payroll')::regclass", match)
+    assert fires("SELECT $1::regclass", match)
+    assert not fires("SELECT 'orders'::regclass", match)
+
+
 def test_letter_case_of_a_pattern_does_not_matter() -> None:
     assert fires("SELECT ssn FROM customers", {"column": {"name": "*SSN*"}})
     assert fires('SELECT "Value" FROM "Secret Stuff"', {"relation": {"name": "secret stuff"}})
