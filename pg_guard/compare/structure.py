@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from pg_guard.checks.patterns import NamePattern
 from pg_guard.compare.changes import Change, Direction
 from pg_guard.compare.patterns import covers_name, covers_pattern
 from pg_guard.compare.rules import compare_rules_in_force
@@ -21,6 +22,7 @@ from pg_guard.policy.values import split_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from pg_guard.catalog.model import Catalog
     from pg_guard.policy.document import KeyPath
     from pg_guard.policy.model import Policy
     from pg_guard.policy.packs import Pack
@@ -36,6 +38,7 @@ def compare_policies(
     *,
     old_packs: Iterable[Pack] = (),
     new_packs: Iterable[Pack] = (),
+    catalog: Catalog | None = None,
     today: datetime.date | None = None,
 ) -> list[Change]:
     """All differences between two effective policies.
@@ -45,21 +48,22 @@ def compare_policies(
         new: The policy after.
         old_packs: The packs that the old one uses, as they were loaded.
         new_packs: The packs that the new one uses.
+        catalog: Tells which names are views, which `tables.allow` may mark as reviewed; without it, any name may be one.
         today: Exceptions that ended before this day lift nothing; today in UTC when left out.
 
     Returns:
         The differences, in the order of the policy's keys.
     """
     day = today or datetime.datetime.now(datetime.UTC).date()
-    compared = _Compared(old, new, day)
+    compared = _Compared(old, new, day, catalog)
     changes = list(compared.changes())
     changes += compare_rules_in_force(old, old_packs, new, new_packs)
     return changes
 
 
 class _Compared:
-    def __init__(self, old: Policy, new: Policy, today: datetime.date) -> None:
-        self.old, self.new, self.today = old, new, today
+    def __init__(self, old: Policy, new: Policy, today: datetime.date, catalog: Catalog | None) -> None:
+        self.old, self.new, self.today, self.catalog = old, new, today, catalog
         self.before, self.after = old.to_dict(), new.to_dict()
 
     def changes(self) -> Iterator[Change]:
@@ -159,8 +163,8 @@ class _Compared:
         listed = (self.before["tables"]["default"] == "deny", self.after["tables"]["default"] == "deny")
         for entry in before:
             if entry not in after:
-                matters = listed[0] or _opens(entry)
-                kept = covers_table(after, entry) and (listed[1] or not _opens(entry))
+                matters = listed[0] or self.opens(entry)
+                kept = covers_table(after, entry) and (listed[1] or not self.opens(entry))
                 why = "Other entries still allow as much." if kept else "It allowed nothing that the default did not."
                 if matters and not kept:
                     why = "What it allowed is no longer listed."
@@ -168,12 +172,26 @@ class _Compared:
         for entry in after:
             if entry not in before:
                 # Under a default of allow, only system schemas and reviewed views are opened by an entry.
-                matters = (listed[0] and listed[1]) or _opens(entry)
-                known = covers_table(before, entry) and (listed[0] or not _opens(entry))
+                matters = (listed[0] and listed[1]) or self.opens(entry)
+                known = covers_table(before, entry) and (listed[0] or not self.opens(entry))
                 why = "Other entries allowed as much." if known else "It allows nothing that the old default did not."
                 if matters and not known:
                     why = "It opens relations, or marks a view as reviewed."
                 yield _added(("tables", "allow"), "loosening" if matters and not known else "neutral", entry, why)
+
+    def opens(self, entry: str) -> bool:
+        """Does an entry of `tables.allow` open more than a default of allow: a system schema, or a reviewed view?"""
+        parts = split_name(entry)
+        schema = parts[-2].strip('"') if len(parts) > 1 else ""
+        if schema.startswith(("pg_", "information_schema")) or "?" in schema:
+            return True
+        if not is_exact(entry) or self.catalog is None:
+            return is_exact(entry)
+        pattern = NamePattern(entry, fold=False)
+        return any(
+            relation.kind in ("view", "matview") and pattern.matches(relation.key)
+            for relation in self.catalog.relations
+        )
 
     def columns(self) -> Iterator[Change]:
         before, after = ([(t, c) for t, cs in side["columns"]["deny"].items() for c in cs] for side in self.sides)
@@ -290,13 +308,6 @@ class _Compared:
 
 
 _NO_SAY: Final = "Under a denylist it has no say."
-
-
-def _opens(entry: str) -> bool:
-    """Does an entry of `tables.allow` open more than a default of allow: a system schema, or a reviewed view?"""
-    parts = split_name(entry)
-    schema = parts[-2].strip('"') if len(parts) > 1 else ""
-    return is_exact(entry) or schema.startswith(("pg_", "information_schema")) or "?" in schema
 
 
 def _covers_column(entries: list[tuple[str, str]], entry: tuple[str, str]) -> bool:

@@ -49,7 +49,7 @@ def locate(document: Document | None, path: KeyPath, value: object, why: str) ->
     if document is None:
         return Clause(format_path(path), shown, why, stated=False)
     place, nearest = document.place(path)
-    if nearest != path and not _is_single(document, path, nearest):
+    if not place.secret and nearest != path and not _is_single(document, path, nearest):
         return Clause(format_path(path), shown, why, stated=False)
     if place.secret:
         return Clause(format_path(path), "", why, stated=True, file=place.file)

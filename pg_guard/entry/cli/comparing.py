@@ -109,7 +109,7 @@ def compare_sides(
         statements: What to show the difference on, beside the tests of both sides.
         sources: Where these statements come from, for the report.
     """
-    changes = _structure(old, new)
+    changes = _structure(old, new, catalog)
     before, after = old.guard(catalog), new.guard(catalog)
     every = _once(old, new, statements)
     shifts = compare_behaviour(before, after, every, progress=Progress("statements compared"))
@@ -132,13 +132,13 @@ def compare_sides(
     }
 
 
-def _structure(old: Side, new: Side) -> list[Change]:
+def _structure(old: Side, new: Side, catalog: Catalog | None) -> list[Change]:
     if old.pack is not None and new.pack is not None:
         return compare_packs(old.pack, new.pack)
     assert old.policy is not None  # both sides are of the same kind
     assert new.policy is not None
     return compare_policies(
-        old.policy.policy, new.policy.policy, old_packs=old.policy.packs, new_packs=new.policy.packs
+        old.policy.policy, new.policy.policy, old_packs=old.policy.packs, new_packs=new.policy.packs, catalog=catalog
     )
 
 
