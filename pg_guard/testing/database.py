@@ -70,6 +70,9 @@ async def _run(dsn: str, statement: str, *, read_only: bool) -> Ran:
         await connection.execute("ROLLBACK")
     except (asyncpg.QueryCanceledError, asyncpg.AdminShutdownError):
         return Ran()  # it was running when its time was over, or it ended its own session
+    except asyncpg.ConnectionDoesNotExistError as error:
+        # The driver hides the server's answer in its own when it comes together with the end of the session.
+        return Ran() if "administrator command" in str(error) else _refused(error)
     except asyncpg.ActiveSQLTransactionError:
         # It cannot run inside of a transaction, so it stands alone where the database may be thrown away.
         return Ran("it cannot run in a transaction") if read_only else await _run_alone(dsn, statement)
