@@ -152,14 +152,11 @@ class Linter:
         owners: list[int] = []
         for index, (start, end) in enumerate(script.statements):
             text = script.text[start:end]
-            decision = self._decide(text, into.source.span(*fragment.place(start, end)), into)
+            place = into.source.span(*fragment.place(start, end))
+            decision = self._decide(text, fragment, start, place, into)
             normal = normalise(text) if decision.findings else ""
-            owners.append(into.statement(into.source.span(*fragment.place(start, end)), decision))
-            raw += [
-                (_at(finding, inner, start, end), index, normal)
-                for finding in decision.findings
-                if not (finding.rule in _UNKNOWN and _about_placeholder(finding, fragment, start))
-            ]
+            owners.append(into.statement(place, decision))
+            raw += [(_at(finding, inner, start, end), index, normal) for finding in decision.findings]
             tell()
         allowances = self._allowances(inner, script)
         for finding, number, normal in raw:
@@ -185,13 +182,23 @@ class Linter:
         else:
             into.filtered[raw.owner] += 1
 
-    def _decide(self, text: str, span: Span, into: _Gathered) -> Decision:
+    def _decide(self, text: str, fragment: Fragment, start: int, place: Span, into: _Gathered) -> Decision:
+        """The guard's decision without what nobody said: names that a template fills in, kinds that no policy is about.
+
+        Both are reported as not read.
+        """
         decision = self.guard.check(text, principal=self.principal)
-        if self.with_policy or not any(finding.rule == _NOT_ALLOWED for finding in decision.findings):
+        findings = tuple(
+            finding
+            for finding in decision.findings
+            if not (finding.rule in _UNKNOWN and _about_placeholder(finding, fragment, start))
+        )
+        if not self.with_policy and any(finding.rule == _NOT_ALLOWED for finding in findings):
+            findings = tuple(finding for finding in findings if finding.rule != _NOT_ALLOWED)
+            reason = f"no policy says whether {decision.kind} is allowed; only rules of packs looked at it"
+            into.in_part.append(Skipped(into.source.span(place.start, _first_line_end(into.source, place)), reason))
+        if len(findings) == len(decision.findings):
             return decision
-        reason = f"no policy says whether {decision.kind} is allowed; only rules of packs looked at it"
-        into.in_part.append(Skipped(into.source.span(span.start, _first_line_end(into.source, span)), reason))
-        findings = tuple(finding for finding in decision.findings if finding.rule != _NOT_ALLOWED)
         denied = any(finding.effect == "deny" for finding in findings)
         return replace(decision, findings=findings, effect="deny" if denied else "allow", would_deny=denied)
 
