@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pg_guard.facts.linkage import is_single
-from pg_guard.facts.outputs import output_name
 from pg_guard.facts.scopes import Cte
 from pg_guard.facts.shapes_model import QueryUse
 
@@ -152,8 +151,7 @@ def _duplicates(targets: list[Node]) -> tuple[str, ...]:
     for target in targets:
         value = target.get("val", {})
         fields = value.get("ColumnRef", {}).get("fields", [{}])
-        if "A_Star" in fields[-1]:
-            continue
-        name = target.get("name") or output_name(value)
-        names[name] = names.get(name, 0) + 1
-    return tuple(name for name, count in names.items() if count > 1 and name != "?column?")
+        name = target.get("name") or (fields[-1].get("String", {}).get("sval") if "ColumnRef" in value else None)
+        if name is not None:
+            names[name] = names.get(name, 0) + 1
+    return tuple(name for name, count in names.items() if count > 1)

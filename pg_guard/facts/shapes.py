@@ -294,6 +294,9 @@ class _Walk:
         elif kind == "SelectStmt":
             self.query(body, "array", depth + 1)
         else:
+            if kind == "GroupingFunc" and use == "having":
+                # GROUPING is only known of groups.
+                self._frames[-1].having_aggregate = True
             stack.append(_Step(body, use))
 
     def _reference(self, body: Node) -> None:

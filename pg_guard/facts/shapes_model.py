@@ -57,7 +57,7 @@ class QueryUse(NamedTuple):
         rows: Rows of the largest stored relation in its FROM, by the planner's estimate.
         recursive: It is a recursive CTE.
         unused_ctes: Names in its WITH that nothing reads.
-        duplicate_outputs: Names that more than one of its outputs has, those of stars left out.
+        duplicate_outputs: Names that more than one of its outputs has; those of columns and of AS, not of stars and calls.
     """
 
     location: int
