@@ -22,52 +22,18 @@ if TYPE_CHECKING:
     from tests.corpus.loading import Case
 
 # What a reader of data never needs, of PostgreSQL's own functions.
-NEEDLESS = frozenset(
-    [
-        "backend-control",
-        "catalog-write",
-        "configuration-write",
-        "dynamic-sql",
-        "filesystem",
-        "large-object",
-        "lock",
-        "network",
-        "notify",
-        "replication",
-        "sequence-write",
-        "sleep",
-        "statistics-write",
-        "wal",
-        "xml-export",
-    ]
-)
+NEEDLESS = frozenset({
+    "backend-control", "catalog-write", "configuration-write", "dynamic-sql", "filesystem", "large-object",
+    "lock", "network", "notify", "replication", "sequence-write", "sleep", "statistics-write", "wal",
+    "xml-export",
+})  # fmt: skip
 # Families of attack that need neither a policy nor more than PostgreSQL itself: core alone refuses each of them.
-FAMILIES = frozenset(
-    [
-        "activity",
-        "advisory-lock",
-        "backend-control",
-        "credential-catalog",
-        "data-modifying-cte",
-        "file-function",
-        "file-function-spelling",
-        "large-object",
-        "large-object-write",
-        "locking",
-        "notify",
-        "other-writes",
-        "random-seed",
-        "replication",
-        "sequence-write",
-        "server-configuration",
-        "session-set",
-        "sleep",
-        "statistics-data",
-        "stats-reset",
-        "transaction-control",
-        "wal",
-    ]
-)
+FAMILIES = frozenset({
+    "activity", "advisory-lock", "backend-control", "credential-catalog", "data-modifying-cte",
+    "file-function", "file-function-spelling", "large-object", "large-object-write", "locking", "notify",
+    "other-writes", "random-seed", "replication", "sequence-write", "server-configuration", "session-set",
+    "sleep", "statistics-data", "stats-reset", "transaction-control", "wal",
+})  # fmt: skip
 
 
 @cache
