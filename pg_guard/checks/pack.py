@@ -235,7 +235,10 @@ def _show(view: View, fired: Fired | None, name: str) -> str:
         if attribute is None and name == fact.name:
             attribute = fact.attribute(fact.shown)
         if attribute is not None and not attribute.needs:
-            return _text(view, attribute.get(view, each.record))
+            value = attribute.get(view, each.record)
+            if value is UNKNOWN and getattr(each.record, "name", "") == "*":
+                return "*"  # a star, of which nobody knows the columns
+            return _text(view, value)
     shown = fired.fact.attribute(fired.fact.shown)
     return _text(view, shown.get(view, fired.record)) if shown is not None else fired.fact.name
 

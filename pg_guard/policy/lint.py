@@ -41,6 +41,10 @@ def find_unmatched(document: Document, policy: Policy, names: Collection[tuple[s
     patterns += [(("columns", "deny", pattern), pattern) for pattern in policy.columns.deny]
     for index, requirement in enumerate(policy.where):
         patterns += [(("where", index, "table", place), pattern) for place, pattern in enumerate(requirement.table)]
+    for index, exception in enumerate(policy.exceptions):
+        patterns += [
+            (("exceptions", index, "tables", place), pattern) for place, pattern in enumerate(exception.tables)
+        ]
     hint = "correct the name, or remove the pattern"
     return [
         _problem(document, (path, pattern, "matches no relation of the catalog", hint))
@@ -143,10 +147,22 @@ def _limits(policy: Policy) -> Iterator[Warning_]:
         )
 
 
+def _exceptions(policy: Policy) -> Iterator[Warning_]:
+    for index, exception in enumerate(policy.exceptions):
+        for place, rule in enumerate(exception.rules):
+            change = policy.rules.get(rule)
+            if change is not None and change.effect != "deny":
+                message = f"lifts nothing: the rule is {'off' if change.effect == 'off' else 'a warning'} already"
+                yield ("exceptions", index, "rules", place), rule, message, "remove one of the two"
+        if any(is_match_all(pattern) for pattern in exception.tables):
+            yield ("exceptions", index, "tables"), None, "covers every relation", "leave `tables` out, or name them"
+
+
 _CHECKS: Final[tuple[Callable[[Policy], Iterator[Warning_]], ...]] = (
     _statements,
     _tables,
     _columns,
     _functions,
     _limits,
+    _exceptions,
 )

@@ -234,6 +234,12 @@ def test_a_message_takes_from_other_records_what_its_own_does_not_have() -> None
     ]
 
 
+def test_a_message_on_a_star_of_unknown_columns_says_star() -> None:
+    match = {"column": {"name": "ssn"}}
+    assert said("SELECT * FROM t", match, named=False, message="{column} of {relation}") == ["* of t"]
+    assert said("SELECT * FROM customers", match, message="{column} of {relation}") == ["ssn of customers"]
+
+
 def test_a_message_never_evaluates_and_keeps_braces() -> None:
     assert Template("{a} {{b}} {c.__class__} {").fill(str.upper) == "A {b} {c.__class__} {"
     assert Template("{a}{{x}}{b}").fields == ("a", "b")

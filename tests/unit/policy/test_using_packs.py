@@ -277,6 +277,24 @@ def test_the_day_is_that_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pack_module.utc_today() == datetime.date(2026, 1, 2)
 
 
+@pytest.mark.usefixtures("here")
+def test_an_exception_that_cannot_matter_is_warned_of() -> None:
+    off = EXCEPTION + "rules: {acme/PG101: {effect: off, reason: x}}"
+    (warning,) = parse_policy(HEAD + off, "p.yaml").problems
+    assert str(warning).startswith("p.yaml:5:25: exceptions[0].rules[0]: 'acme/PG101' lifts nothing: the rule is off")
+    every = EXCEPTION.replace("[customers]", "['*']")
+    (warning,) = parse_policy(HEAD + every, "p.yaml").problems
+    assert "exceptions[0].tables: covers every relation" in str(warning)
+    assert warning.level == "warning"
+
+
+def test_tables_of_an_exception_that_nothing_matches_are_warned_of(here: Path) -> None:
+    (here / "p.yaml").write_text(HEAD + EXCEPTION)
+    (warning,) = load_policy("p.yaml", environ={}, catalog_names=[("public", "orders")]).problems
+    assert "exceptions[0].tables[0]: 'customers' matches no relation of the catalog" in str(warning)
+    assert load_policy("p.yaml", environ={}, catalog_names=[("public", "customers")]).problems == ()
+
+
 # -- extension -------------------------------------------------------------------------------------------------------
 
 
