@@ -1,7 +1,7 @@
 """Which clauses of a policy its tests exercise. In: a policy and the outcome of its tests. Out: each clause, covered or not.
 
-A clause is covered when it makes a difference to a test that passed: when it stands alone in its section, or when it is
-taken away from the others. A clause that refuses must bring a finding to a statement that is expected to be denied; a
+A clause is covered when it makes a difference to a test that passed: the policy is compiled with this clause alone in its
+list and with none at all, and the findings are compared. A clause that refuses must bring a finding to a statement that is expected to be denied; a
 clause that permits must spare a finding to one that is expected to be allowed. So of two patterns that both match both
 are covered, and a pattern that only looks right is not.
 """
@@ -9,6 +9,7 @@ are covered, and a pattern that only looks right is not.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pg_guard.guard import Guard
@@ -18,7 +19,7 @@ from pg_guard.testing.model import Clause
 from pg_guard.testing.places import read_effective
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pg_guard.catalog.model import Catalog
     from pg_guard.decision import Finding
@@ -39,6 +40,15 @@ _BY_RULE: Final[dict[KeyPath, str]] = {
 # A test of such a limit is a text of that size: nobody is asked to write one.
 _LENGTHS: Final = (("limits", "sql_bytes"), ("limits", "tokens"), ("limits", "depth"), ("limits", "in_list"))
 _LISTS: Final[tuple[tuple[str, Literal["refuses", "permits"]], ...]] = (("deny", "refuses"), ("allow", "permits"))
+# By section, how the ids of the rules begin by which it refuses.
+_RULES: Final = {
+    "tables": "tables/",
+    "columns": "columns/",
+    "where": "where/",
+    "functions": "functions/",
+    "joins": "joins/",
+    "limits": "load/",
+}
 _AMOUNTS: Final = ("generated_rows", "generated_bytes", "product_rows")
 _MOST: Final = 2**31 - 1
 """More than any statement asks for that is not refused anyway: the limit is as good as gone."""
@@ -80,7 +90,8 @@ class _Probe(NamedTuple):
         effect: Whether it refuses or permits.
         none: The policy without any clause of its list.
         alone: The policy with this clause only.
-        without: The policy with all the others.
+        without: The policy with all the others; looked at for what permits only.
+        words: Words of the clause that a statement which shows it is likely to hold.
     """
 
     path: KeyPath
@@ -88,6 +99,7 @@ class _Probe(NamedTuple):
     none: _Variant
     alone: _Variant
     without: _Variant
+    words: frozenset[str] = frozenset()
 
 
 def find_clauses(file: str, guard: Guard, results: tuple[Result, ...]) -> tuple[Clause, ...]:
@@ -121,35 +133,51 @@ def find_clauses(file: str, guard: Guard, results: tuple[Result, ...]) -> tuple[
 
 
 class _Judge:
-    """Compares what policies say of the statements of tests that passed."""
+    """Compares what policies say of the statements of tests that passed.
+
+    Most clauses are shown by the first statement that is tried: those that hold a word of the clause come first.
+    """
 
     def __init__(self, passed: tuple[Result, ...]) -> None:
-        self._refused = tuple(result.case.sql for result in passed if result.case.expect == "deny")
+        self._refused = tuple(result for result in passed if result.case.expect == "deny")
         self._allowed = tuple(result.case.sql for result in passed if result.case.expect != "deny")
 
     def missing(self, whole: _Variant, probe: _Probe) -> str:
         """What the tests do not show of a clause, or an empty string."""
         if probe.effect == "refuses":
-            hit = any(
-                self._brings(probe.alone, probe.none, sql) or self._brings(whole, probe.without, sql)
-                for sql in self._refused
-            )
+            # What it refuses together with others it refuses alone, with a finding of the rules of its section.
+            rules = _RULES[str(probe.path[0])]
+            refused = [
+                result.case.sql
+                for result in self._refused
+                if any(finding.rule.startswith(rules) for finding in result.findings)
+            ]
+            hit = any(self._brings(probe.alone, probe.none, sql) for sql in _likely_first(refused, probe.words))
             return "" if hit else "no test is refused by it"
-        hit = any(
-            self._brings(probe.none, probe.alone, sql) or self._brings(probe.without, whole, sql)
-            for sql in self._allowed
+        allowed = _likely_first(self._allowed, probe.words)
+        # Two that permit can be needed together: then neither is enough alone, and neither can be spared.
+        hit = any(self._brings(probe.none, probe.alone, sql) for sql in allowed) or any(
+            self._brings(probe.without, whole, sql) for sql in allowed
         )
         return "" if hit else "no allowed test needs it"
 
     def missing_difference(self, whole: _Variant, without: _Variant) -> str:
         """The same for what does neither: the findings of some statement must change when it is taken away."""
-        every = (*self._refused, *self._allowed)
+        every = (*(result.case.sql for result in self._refused), *self._allowed)
         hit = any(self._brings(whole, without, sql) or self._brings(without, whole, sql) for sql in every)
         return "" if hit else "no test shows a difference"
 
     def _brings(self, more: _Variant, less: _Variant, sql: str) -> bool:
         """Has the statement a finding under the first policy that it has not under the second?"""
         return bool(more.check(sql) - less.check(sql))
+
+
+def _words(entry: Any) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", entry.lower())) if isinstance(entry, str) else frozenset()
+
+
+def _likely_first(statements: Iterable[str], words: frozenset[str]) -> list[str]:
+    return sorted(statements, key=lambda sql: not any(word in sql.lower() for word in words))
 
 
 def _probes(whole: _Variant) -> Iterator[_Probe]:
@@ -159,7 +187,8 @@ def _probes(whole: _Variant) -> Iterator[_Probe]:
             none = whole.set(section, key, [])
             for index, entry in enumerate(entries):
                 alone = whole.set(section, key, [entry])
-                yield _Probe((section, key, index), effect, none, alone, whole.set(section, key, _rest(entries, index)))
+                without = whole.set(section, key, _rest(entries, index))
+                yield _Probe((section, key, index), effect, none, alone, without, _words(entry))
     yield from _modes(whole)
     yield from _columns(whole)
     yield from _where(whole)
@@ -190,26 +219,19 @@ def _modes(whole: _Variant) -> Iterator[_Probe]:
 def _columns(whole: _Variant) -> Iterator[_Probe]:
     # Without a catalog any pattern for a relation refuses a star over it. So a clause is not taken away but replaced by
     # a name that no column has: only what the pattern itself matches can then make a difference.
-    deny = whole.data["columns"]["deny"]
-    for table, patterns in deny.items():
+    for table, patterns in whole.data["columns"]["deny"].items():
         none = whole.set("columns", "deny", {table: [_NO_COLUMN]})
         for index, pattern in enumerate(patterns):
-            others = {table: [*patterns[:index], _NO_COLUMN, *patterns[index + 1 :]]}
             alone = whole.set("columns", "deny", {table: [pattern]})
-            yield _Probe(
-                ("columns", "deny", table, index), "refuses", none, alone, whole.set("columns", "deny", deny | others)
-            )
+            yield _Probe(("columns", "deny", table, index), "refuses", none, alone, none, _words(pattern))
 
 
 def _where(whole: _Variant) -> Iterator[_Probe]:
-    entries = whole.data["where"]
     none = whole.but("where", [])
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(whole.data["where"]):
         for place, table in enumerate(entry["table"]):
-            others = _rest(entry["table"], place)
-            kept = [*entries[:index], *([entry | {"table": others}] if others else []), *entries[index + 1 :]]
             alone = whole.but("where", [entry | {"table": [table]}])
-            yield _Probe(("where", index, "table", place), "refuses", none, alone, whole.but("where", kept))
+            yield _Probe(("where", index, "table", place), "refuses", none, alone, none, _words(table))
 
 
 def _overrides(whole: _Variant) -> Iterator[tuple[KeyPath, _Variant]]:

@@ -150,6 +150,8 @@ class Suite:
         file: The file as the user named it.
         kind: ``policy`` or ``rule``.
         subject: The policy's name and version, or the rule's id; empty when it cannot be read.
+        tests: How many tests the file holds, whether they ran or were left out.
+        results: What came of those that ran.
         problems: Why it cannot be used.
         error: Why its file cannot be read.
         sources: Files that it is made of, so that a change of one of them is a change of it.
@@ -158,6 +160,7 @@ class Suite:
     file: str
     kind: Kind
     subject: str = ""
+    tests: int = 0
     results: tuple[Result, ...] = ()
     clauses: tuple[Clause, ...] = ()
     problems: tuple[Problem, ...] = ()

@@ -86,7 +86,9 @@ def run_policy(
     subject = f"{policy.metadata.name} {policy.metadata.version}"
     results = tuple(tests.run(case) for case in tests.cases if selected(case))
     clauses = find_clauses(path, tests.guard, results) if coverage else ()
-    return Suite(path, "policy", subject, results, clauses, tests.loaded.problems, sources=tests.loaded.sources)
+    return Suite(
+        path, "policy", subject, len(tests.cases), results, clauses, tests.loaded.problems, sources=tests.loaded.sources
+    )
 
 
 def judge(case: Case, decision: Decision) -> Result:

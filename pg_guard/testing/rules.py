@@ -94,7 +94,7 @@ def run_rule(
     rule = tests.rule
     results = tuple(tests.run(case) for case in tests.cases if selected(case))
     clauses = (cover_rule(rule.id, rule.title, path, results),) if coverage else ()
-    return Suite(path, "rule", rule.id, results, clauses, sources=(path,))
+    return Suite(path, "rule", rule.id, len(tests.cases), results, clauses, sources=(path,))
 
 
 def judge_rule(case: Case, effect: str, decision: Decision) -> Result:

@@ -119,6 +119,8 @@ def print_report(report: Report) -> None:
             report_error(suite.error)
         for problem in suite.problems:
             click.echo(redact(problem_line(problem)))
+        if suite.valid and not suite.tests:
+            click.echo(f"{one_line(suite.file)}: note: it holds no tests")
         for result in suite.results:
             _print_result(result, width, color)
     if report.coverage:
