@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Starter", "write_starter"]
 
 _WHY_CELLS: Final = 110
+_FILE: Final = "starter policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,10 @@ def write_starter(plan: Plan, catalog: Catalog) -> Starter:
 
 def _parse(text: str) -> Policy:
     try:
-        loaded = parse_policy(text, "starter policy")
+        loaded = parse_policy(text, _FILE)
     except PolicyError as error:
+        if any(problem.file != _FILE for problem in error.problems):
+            raise  # a rule pack that is damaged is no matter of this text
         raise InternalError(
             f"the starter policy cannot be read back: {error.problems[0]}", hint="report it with the names it mentions"
         ) from error
