@@ -27,7 +27,7 @@ __all__ = ["AllowComment", "Allowance", "Target", "allow_findings", "attach", "r
 
 _DIRECTIVE = re.compile(r"\s*pg-guard\s*:\s*(?P<word>[\w-]*)\s*(?P<rest>.*)", re.DOTALL)
 _RULES = re.compile(r"(?P<rules>[\w./*-]+(?:\s*,\s*[\w./*-]+)*)(?P<reason>.*)", re.DOTALL)
-_SEPARATORS: Final = " \t\r\n:;,.-–—"
+_SEPARATORS: Final = " \t\r\n*:;,.-–—"
 _PACK = re.compile(r"[a-z][a-z0-9_-]*")
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _WHITE_SPACE = re.compile(r"\s+")

@@ -44,6 +44,7 @@ __all__ = ["LINT_SCHEMA", "Linter"]
 
 # Names that a template puts together are not known yet; that they are placeholders is reported as skipped.
 _NOT_ALLOWED = "statement/not-allowed"
+_SYNTAX = "sql/syntax"
 _UNKNOWN = frozenset({"sql/unknown-name", "functions/unknown"})
 
 
@@ -153,7 +154,7 @@ class Linter:
         for index, (start, end) in enumerate(script.statements):
             text = script.text[start:end]
             place = into.source.span(*fragment.place(start, end))
-            decision = self._decide(text, fragment, start, place, into)
+            decision = self._decide(text, fragment, (start, end), place, into)
             normal = normalise(text) if decision.findings else ""
             owners.append(into.statement(place, decision))
             raw += [(_at(finding, inner, start, end), index, normal) for finding in decision.findings]
@@ -166,8 +167,7 @@ class Linter:
             self._add(_Raw(_in_file(finding, fragment, into.source), owner, normal, suppression), into)
         for allowance in allowances:
             comment = allowance.comment
-            place = fragment.place(comment.start, comment.end)
-            known = into.allowances.setdefault(place, allowance)
+            known = into.allowances.setdefault(fragment.place(comment.start, comment.end), allowance)
             known.used |= allowance.used
             known.target = known.target or allowance.target
 
@@ -182,25 +182,28 @@ class Linter:
         else:
             into.filtered[raw.owner] += 1
 
-    def _decide(self, text: str, fragment: Fragment, start: int, place: Span, into: _Gathered) -> Decision:
-        """The guard's decision without what nobody said: names that a template fills in, kinds that no policy is about.
+    def _decide(self, text: str, fragment: Fragment, bounds: tuple[int, int], place: Span, into: _Gathered) -> Decision:
+        """The guard's decision without what nobody said: what a template fills in, kinds that no policy is about.
 
         Both are reported as not read.
         """
         decision = self.guard.check(text, principal=self.principal)
-        findings = tuple(
-            finding
-            for finding in decision.findings
-            if not (finding.rule in _UNKNOWN and _about_placeholder(finding, fragment, start))
-        )
-        if not self.with_policy and any(finding.rule == _NOT_ALLOWED for finding in findings):
-            findings = tuple(finding for finding in findings if finding.rule != _NOT_ALLOWED)
-            reason = f"no policy says whether {decision.kind} is allowed; only rules of packs looked at it"
-            into.in_part.append(Skipped(into.source.span(place.start, _first_line_end(into.source, place)), reason))
+        start, end = bounds
+        findings: list[Finding] = []
+        reasons: list[str] = []
+        for finding in decision.findings:
+            if finding.rule == _NOT_ALLOWED and not self.with_policy:
+                reasons.append(f"no policy says whether {decision.kind} is allowed; only rules of packs looked at it")
+            elif finding.rule == _SYNTAX and fragment.in_placeholder(start, end):
+                reasons.append(f"a statement that is none with placeholders in it: {finding.message}")
+            elif not (finding.rule in _UNKNOWN and _about_placeholder(finding, fragment, start)):
+                findings.append(finding)
         if len(findings) == len(decision.findings):
             return decision
+        first_line = into.source.span(place.start, _first_line_end(into.source, place))
+        into.in_part += [Skipped(first_line, reason) for reason in dict.fromkeys(reasons)]
         denied = any(finding.effect == "deny" for finding in findings)
-        return replace(decision, findings=findings, effect="deny" if denied else "allow", would_deny=denied)
+        return replace(decision, findings=tuple(findings), effect="deny" if denied else "allow", would_deny=denied)
 
     def _allowances(self, inner: Source, script: Script) -> list[Allowance]:
         if "pg-guard" not in inner.text:

@@ -156,3 +156,46 @@ def test_an_explain_without_blanks_is_taken_off(sql: str) -> None:
     text = admit(sql, max_bytes=1000)
     assert explained(text).text == "select 1"
     assert explained(text).data == b"select 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 2 END; END; SELECT 3",
+            [
+                "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 2 END; END",
+                "SELECT 3",
+            ],
+        ),
+        (
+            "SELECT 1; create or replace procedure p() begin -- ;\natomic DELETE FROM t; end; BEGIN; SELECT 2; END",
+            [
+                "SELECT 1",
+                "create or replace procedure p() begin -- ;\natomic DELETE FROM t; end",
+                "BEGIN",
+                "SELECT 2",
+                "END",
+            ],
+        ),
+        # not a body: quoted, a literal, another statement
+        (
+            "CREATE FUNCTION f() RETURNS int AS $$ BEGIN ATOMIC; END $$; SELECT 'begin atomic'; SELECT 1",
+            ["CREATE FUNCTION f() RETURNS int AS $$ BEGIN ATOMIC; END $$", "SELECT 'begin atomic'", "SELECT 1"],
+        ),
+        ('CREATE TABLE "function" (begin int, atomic int); SELECT 1', None),
+        ('CREATE FUNCTION "begin"(atomic int) RETURN 1; SELECT begin atomic; SELECT 1', None),
+        # never closed: what follows belongs to it, and PostgreSQL refuses it as a whole
+        (
+            "CREATE FUNCTION f() BEGIN ATOMIC SELECT 1; SELECT 2",
+            ["CREATE FUNCTION f() BEGIN ATOMIC SELECT 1; SELECT 2"],
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS text BEGIN ATOMIC SELECT '日;本'; END; SELECT '😀'",
+            ["CREATE FUNCTION f() RETURNS text BEGIN ATOMIC SELECT '日;本'; END", "SELECT '😀'"],
+        ),
+    ],
+)
+def test_the_body_of_a_routine_is_not_cut(text: str, expected: list[str] | None) -> None:
+    found = [text[start:end] for start, end in split_statements(text)]
+    assert found == (expected or [part.strip() for part in text.split(";")])

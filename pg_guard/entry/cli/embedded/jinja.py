@@ -27,6 +27,7 @@ MAX_TEXTS: Final = 16
 """Branches beyond this many texts are reported as not read."""
 
 _NAME_BYTES: Final = 60  # PostgreSQL cuts a name after 63
+_WORD = re.compile(r"\w*")
 _IDENTIFIER = re.compile(r"\w")
 _STRING = r"""(?:'([^'"\\]*)'|"([^'"\\]*)")"""
 _REF = re.compile(rf"ref\s*\(\s*{_STRING}\s*(?:,\s*{_STRING}\s*)?(?:,\s*(?:v|version)\s*=\s*\w+\s*)?\)")
@@ -135,12 +136,13 @@ class _Parser:
             if token.kind == "data" and self._hidden is None:
                 self._body.append(_Text(token.start, token.end))
             elif token.kind == "variable_begin":
-                end, code = _until(tokens, "variable_end", token)
+                end, code = self._until(tokens, "variable_end", token)
                 if self._hidden is None:
                     self._expression(token.start, end, code)
             elif token.kind == "block_begin":
-                end, code = _until(tokens, "block_end", token)
-                word, _, rest = code.partition(" ")
+                end, code = self._until(tokens, "block_end", token)
+                word = _WORD.match(code)[0]  # type: ignore[index] # it matches the empty text, too
+                rest = code[len(word) :].strip()
                 if self._hidden is None:
                     self._tag(word, rest, token.start, end)
                 else:
@@ -150,6 +152,16 @@ class _Parser:
         if self._stack:
             raise _invalid(self._text, self._stack[-1].start, f"`{self._stack[-1].word}` is not closed")
         return root
+
+    def _until(self, tokens: Iterator[_Token], kind: str, begin: _Token) -> tuple[int, str]:
+        """Read up to the end of a tag; return its end, and its code with one space between its words."""
+        parts: list[str] = []
+        for token in tokens:
+            if token.kind == kind:
+                # A tag that ends by `-%}` takes the white space behind it along; it is no part of the tag.
+                return token.start + len(token.value.rstrip()), "".join(parts).strip()
+            parts.append(" " if token.kind == "whitespace" else token.value)
+        raise _invalid(self._text, begin.start, f"`{begin.value}` is not closed")
 
     def _expression(self, start: int, end: int, code: str) -> None:
         self._body.append(_Expression(start, end, code))
@@ -315,17 +327,3 @@ _HINT: Final = "correct it, or leave the file out"
 def _invalid(text: str, offset: int, what: str) -> UsageError:
     line = text.count("\n", 0, offset) + 1
     return UsageError(f"not a valid template in line {line}: {what}", hint=_HINT)
-
-
-def _until(tokens: Iterator[_Token], kind: str, begin: _Token) -> tuple[int, str]:
-    """Read up to the end of a tag; return its end, and its code with one space between its words."""
-    parts: list[str] = []
-    end = begin.end
-    for token in tokens:
-        end = token.end
-        if token.kind == kind:
-            # A tag that ends by `-%}` takes the white space behind it along; it is no part of the tag.
-            end = token.start + len(token.value.rstrip())
-            break
-        parts.append(" " if token.kind == "whitespace" else token.value)
-    return end, "".join(parts).strip()
