@@ -10,7 +10,7 @@ from pg_guard.compare.log import Fault
 from pg_guard.compare.shifts import Shifts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from pg_guard.compare.log import Record
     from pg_guard.guard import Guard
@@ -54,16 +54,23 @@ class Replay:
         }
 
 
-def replay(records: Iterable[Record | Fault], guard: Guard, *, progress: Callable[[int], None] | None = None) -> Replay:
+def replay(
+    records: Iterable[Record | Fault],
+    guard: Guard,
+    *,
+    principal: Mapping[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Replay:
     """Decide the statements of a log again.
 
     Args:
         records: What `pg_guard.compare.log.read_log` gives; read one by one.
         guard: The guard that decides now.
+        principal: Who asks, where a record does not say.
         progress: Called with the number of lines so far, after each.
     """
     found = Replay()
-    judge = Judge(guard)
+    judge = Judge(guard, principal)
     for number, record in enumerate(records, 1):
         if isinstance(record, Fault):
             _note(found, record)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pg_guard.catalog.model import Catalog
     from pg_guard.policy.document import KeyPath
-    from pg_guard.policy.model import Policy
+    from pg_guard.policy.model import PackUse, Policy
     from pg_guard.policy.packs import Pack
 
 __all__ = ["compare_policies"]
@@ -261,9 +261,20 @@ class _Compared:
                 yield _removed(path, "neutral", name, "Its rules are compared one by one.")
             elif name not in before:
                 yield _added(path, "neutral", name, "Its rules are compared one by one.")
-            elif before[name].version != after[name].version:
-                why = "Its rules are compared one by one."
-                yield _changed((*path, "version"), "neutral", before[name].version, after[name].version, why)
+            else:
+                yield from self.pack_use(path, before[name], after[name])
+
+    @staticmethod
+    def pack_use(path: KeyPath, old: PackUse, new: PackUse) -> Iterator[Change]:
+        for key in ("version", "path"):
+            before, after = getattr(old, key), getattr(new, key)
+            if before != after:
+                yield _changed((*path, key), "neutral", before, after, "Its rules are compared one by one.")
+        if old.signed_by != new.signed_by:
+            tighter = old.signed_by is None
+            why = "The pack must be signed now." if tighter else "Other packs than those of this key may be loaded."
+            direction: Direction = "tightening" if tighter else "loosening"
+            yield _changed((*path, "signed_by"), direction, old.signed_by, new.signed_by, why)
 
     def exceptions(self) -> Iterator[Change]:
         before, after = ({entry.id: entry for entry in side.exceptions} for side in (self.old, self.new))
@@ -298,16 +309,26 @@ class _Compared:
         before, after = self.both(("principals",))
         for name in sorted(before.keys() | after.keys()):
             path: KeyPath = ("principals", name)
+            # An attribute that is known may meet a condition that would be refused without it.
+            matters = any(_names_attribute(side) for side in self.sides)
+            direction: Direction = "loosening" if matters else "neutral"
+            why = "That conditions on attributes allow no more cannot be shown." if matters else _NO_ATTRIBUTE
             if name not in after:
-                yield _removed(path, "loosening", before[name], "Its clients are no longer known by it.")
+                yield _removed(path, direction, before[name], why)
             elif name not in before:
-                yield _added(path, "neutral", after[name], "A kind of client is named.")
+                yield _added(path, direction, after[name], why)
             elif before[name] != after[name]:
-                why = "Other clients, or other values: that it allows no more cannot be shown."
-                yield _changed(path, "loosening", before[name], after[name], why)
+                yield _changed(path, direction, before[name], after[name], why)
 
 
+_NO_ATTRIBUTE: Final = "No condition names an attribute."
 _NO_SAY: Final = "Under a denylist it has no say."
+
+
+def _names_attribute(side: dict[str, Any]) -> bool:
+    """Does a condition of a policy depend on who asks?"""
+    values = [value for entry in side["where"] for value in entry["equals"].values()]
+    return bool(side["row_filters"]) or any(isinstance(value, str) and value.startswith(":") for value in values)
 
 
 def _covers_column(entries: list[tuple[str, str]], entry: tuple[str, str]) -> bool:
@@ -318,7 +339,7 @@ def _covers_requirement(entries: list[tuple[Any, ...]], entry: tuple[Any, ...]) 
     table, columns, equals = entry
     return any(
         covers_pattern([other], table)
-        and set(columns) <= set(others)
+        and set(columns) <= {*others, *(column for column, _ in values)}
         and bool(columns or equals) == bool(others or values)
         and set(equals) <= set(values)
         for other, others, values in entries

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pg_guard.checks.pack import PackCheck
 from pg_guard.checks.written import read_match
+from pg_guard.errors import PgGuardError
 from pg_guard.policy.document import format_path, read_document
+from pg_guard.policy.opened import open_pack
 from pg_guard.report.places import Clause, locate
 
 if TYPE_CHECKING:
@@ -53,14 +55,15 @@ class RuleClauses:
         path, data = self._fired(pack, rule)
         prefix = rule_id_prefix(rule.id)
         file = next((name for name in pack.files if name.startswith(prefix)), "")
-        place = pack.path / file
+        place = str(pack.path / file)
         try:
-            document, _ = read_document(place.read_bytes(), str(place)) if file else (None, ())
-        except OSError:
-            document = None
+            raw = open_pack(pack.path, verify=False).files.get(file)
+        except PgGuardError:  # it was moved since it was loaded
+            raw = None
+        document, _ = read_document(raw, place) if raw is not None else (None, ())
         value = data if isinstance(data, (str, int, float)) else None
         clause = locate(document, path, value, f"The rule fires here: {rule.title}.")
-        return clause._replace(path=f"{rule.id} {format_path(path)}")
+        return clause._replace(path=f"{rule.id} {format_path(path)}", file=place, stated=True)
 
     def _fired(self, pack: Pack, rule: RuleFile) -> tuple[KeyPath, Any]:
         """The smallest part of the rule that fires as the whole did, and its key path in the file."""

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from pg_guard.policy.packs import write_manifest
+
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = str(ROOT / "policies" / "demo.yaml")
 DENIED = "SELECT name, salary FROM hr.employees"
@@ -174,6 +176,73 @@ def test_a_clause_of_an_extended_policy_is_shown_in_its_own_file(tmp_path: Path)
     clauses = [clause for reason in json.loads(process.stdout)["reasons"] for clause in reason["clauses"]]
     places = {(clause["path"], Path(clause["file"]).name, clause["line"]) for clause in clauses}
     assert places == {("tables.deny[0]", "base.yaml", 3), ("columns.deny.t[0]", "top.yaml", 3)}
+
+
+RULE = """\
+schema: pg-guard/rule/v1
+id: mine/PG100
+name: read-of-orders
+title: Read of orders
+severity: high
+description: It reads orders.
+rationale: Because.
+match:
+  any:
+    - column: {star: true}
+    - relation: {name: [public.customers, public.orders]}
+effect: deny
+message: "{relation} is read"
+remediation: Do not.
+tests:
+  - {name: orders, sql: SELECT id FROM orders, expect: deny}
+  - {name: nothing, sql: SELECT 1, expect: allow}
+"""
+
+
+def write_pack(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    (directory / "pack.yaml").write_text(
+        "schema: pg-guard/pack/v1\nname: mine\nversion: 1.0.0\ntitle: Mine\nfiles: {}\n"
+    )
+    (directory / "PG100_read_of_orders.yaml").write_text(RULE)
+    write_manifest(directory)
+    return directory
+
+
+def test_a_rule_of_a_pack_is_shown_by_the_condition_that_fired(tmp_path: Path) -> None:
+    pack = write_pack(tmp_path / "packs" / "mine")
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        "schema: pg-guard/policy/v1\n"
+        "packs: [{use: mine}]\n"
+        "rules: {mine/PG100: {effect: warn, reason: while it is new}}\n"
+    )
+    process = run("SELECT id FROM public.orders", "--policy", str(policy), "--format", "json")
+    assert process.returncode == 0, process.stderr
+    found = json.loads(process.stdout)
+    assert [finding["rule"] for finding in found["decision"]["findings"]] == ["mine/PG100"]
+    rule, use, override = found["reasons"][0]["clauses"]
+    assert (rule["path"], rule["value"]) == ("mine/PG100 match.any[1].relation.name[1]", "public.orders")
+    assert (Path(rule["file"]), rule["line"]) == (pack / "PG100_read_of_orders.yaml", 11)
+    assert "relation: {name: [public.customers, public.orders]}" in rule["text"]
+    assert (use["path"], use["line"]) == ("packs[0]", 2)
+    assert (override["path"], override["line"], override["value"]) == ('rules["mine/PG100"]', 3, "warn")
+    (row,) = [row for row in found["checked"] if row["clause"] == "packs[0]"]
+    assert (row["fired"], row["said"]) == (["mine/PG100"], "mine 1.0.0: 1 rule in force.")
+
+
+def test_a_condition_on_who_asks_is_led_back_to_its_clause(tmp_path: Path) -> None:
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        "schema: pg-guard/policy/v1\nwhere:\n  - {table: other}\n  - {table: orders, equals: {tenant_id: ':tenant_id'}}\n"
+    )
+    arguments = ("SELECT id FROM orders WHERE tenant_id = 1", "--policy", str(policy), "--format", "json")
+    assert run(*arguments, "--principal", "tenant_id=1").returncode == 0
+    for principal in ([], ["--principal", "tenant_id=2"]):
+        process = run(*arguments, *principal)
+        assert process.returncode == 1
+        ((clause,),) = [reason["clauses"] for reason in json.loads(process.stdout)["reasons"]]
+        assert (clause["path"], clause["line"]) == ("where[1]", 4)
 
 
 def test_a_value_of_the_environment_is_named_and_not_shown() -> None:

@@ -138,6 +138,17 @@ def test_standard_input_is_a_log(guard: Guard) -> None:
     assert "4 statements" in process.stdout
 
 
+def test_who_asked_comes_from_the_record_or_from_the_option(guard: Guard, tmp_path: Path) -> None:
+    policy = tmp_path / "p.yaml"
+    policy.write_text("schema: pg-guard/policy/v1\nwhere: [{table: orders, equals: {tenant_id: ':tenant_id'}}]\n")
+    sql = "SELECT id FROM orders WHERE tenant_id = 1"
+    plain = write_log(tmp_path / "plain.jsonl", [record(guard, sql)])
+    named = write_log(tmp_path / "named.jsonl", [record(guard, sql, principal={"tenant_id": 1})])
+    assert run(plain, "--policy", str(policy)).returncode == 1
+    assert run(plain, "--policy", str(policy), "--principal", "tenant_id=1").returncode == 0
+    assert run(named, "--policy", str(policy), "--principal", "tenant_id=2").returncode == 0
+
+
 def test_names_are_resolved_on_a_database(log: str, demo_dsn: str) -> None:
     process = run(log, "--policy", str(OLD), PG_GUARD_DSN=demo_dsn)
     assert process.returncode == 0, process.stderr

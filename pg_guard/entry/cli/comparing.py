@@ -15,11 +15,12 @@ from pg_guard.compare.structure import compare_policies
 from pg_guard.entry.cli.progress import Progress
 from pg_guard.errors import UsageError
 from pg_guard.guard import Guard
+from pg_guard.policy.bundle import is_bundle
 from pg_guard.policy.load import load_policy
 from pg_guard.policy.packs import MANIFEST, load_pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pg_guard.catalog.model import Catalog
     from pg_guard.compare.changes import Change
@@ -92,13 +93,19 @@ def _is_pack(path: str) -> bool:
             raise UsageError(
                 f"{path}: a directory without {MANIFEST}", hint="give a policy file, or the directory of a rule pack"
             )
-        return given.is_dir() or given.name == MANIFEST
+        return given.is_dir() or given.name == MANIFEST or is_bundle(path)
     except (OSError, ValueError):  # too long, or a NUL character
         raise UsageError(f"{path[:80]!r}: not a path") from None
 
 
 def compare_sides(
-    old: Side, new: Side, *, catalog: Catalog | None, statements: Iterable[Statement], sources: list[str]
+    old: Side,
+    new: Side,
+    *,
+    catalog: Catalog | None,
+    statements: Iterable[Statement],
+    sources: list[str],
+    principal: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that differs, as the diff document, version 1.
 
@@ -108,11 +115,12 @@ def compare_sides(
         catalog: Where names are resolved; with one, all relations and columns are compared.
         statements: What to show the difference on, beside the tests of both sides.
         sources: Where these statements come from, for the report.
+        principal: Who asks, where a statement does not say.
     """
     changes = _structure(old, new, catalog)
     before, after = old.guard(catalog), new.guard(catalog)
     every = _once(old, new, statements)
-    shifts = compare_behaviour(before, after, every, progress=Progress("statements compared"))
+    shifts = compare_behaviour(before, after, every, principal=principal, progress=Progress("statements compared"))
     reach = None
     if catalog is not None:
         reach = compare_reach(before, after, catalog, progress=Progress("relations compared"))

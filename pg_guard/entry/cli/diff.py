@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pg_guard.entry.cli.options import CONTEXT_SETTINGS, catalog_options, example, load_catalog, terminal
+from pg_guard.entry.cli.options import (
+    CONTEXT_SETTINGS,
+    catalog_options,
+    example,
+    load_catalog,
+    principal_option,
+    read_principal,
+    terminal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +50,7 @@ __all__ = ["diff"]
     help="A log of decision records (JSON lines); - is standard input.",
 )
 @catalog_options
+@principal_option
 @click.option("--allow-loosening", is_flag=True, help="Exit with 0 although something is loosened.")
 @click.option(
     "-f",
@@ -59,6 +68,7 @@ def diff(
     log: str | None,
     catalog_path: str | None,
     dsn: str | None,
+    principal: tuple[str, ...],
     allow_loosening: bool,
     output_format: str,
 ) -> int:
@@ -66,7 +76,8 @@ def diff(
 
     OLD and NEW are two policies, or the directories of two rule packs. Each change of a clause or a rule is a loosening,
     a tightening or neutral. The difference is shown on the tests of both, on a corpus, on a log, and with a catalog on
-    every relation and column. The environment's overlay is left out.
+    every relation and column. The environment's overlay is left out. --principal is who asks where a statement does
+    not say.
 
     Exit codes: 0 nothing is loosened, 1 something is, 2 wrong usage or an unreadable file, 3 an invalid policy or pack.
     """
@@ -76,13 +87,16 @@ def diff(
     from pg_guard.report.comparison import render_diff
     from pg_guard.report.json import dump
 
+    attributes = read_principal(principal)
     files = find_corpus_files(corpus) if corpus else []
     logged = LogStatements(log) if log is not None else None
     before, after = load_sides(old, new)
     catalog = load_catalog(catalog_path, dsn)
     statements: Iterator[Statement] = chain(corpus_statements(files), logged or ())
     sources = [*corpus, *([log] if log is not None else [])]
-    document = compare_sides(before, after, catalog=catalog, statements=statements, sources=sources)
+    document = compare_sides(
+        before, after, catalog=catalog, statements=statements, sources=sources, principal=attributes
+    )
     if output_format == "json":
         click.echo(dump(document), nl=False)
     else:

@@ -11,6 +11,8 @@ from pg_guard.entry.cli.options import (
     format_option,
     load_guard,
     policy_option,
+    principal_option,
+    read_principal,
     terminal,
 )
 
@@ -27,6 +29,7 @@ __all__ = ["replay"]
 @click.argument("log", type=click.Path())
 @policy_option
 @catalog_options
+@principal_option
 @format_option
 @click.option(
     "--fail-on",
@@ -36,12 +39,18 @@ __all__ = ["replay"]
     help="What ends with 1: any other decision, only statements that are newly allowed, or nothing.",
 )
 def replay(
-    log: str, policy_path: str, catalog_path: str | None, dsn: str | None, output_format: str, fail_on: str
+    log: str,
+    policy_path: str,
+    catalog_path: str | None,
+    dsn: str | None,
+    principal: tuple[str, ...],
+    output_format: str,
+    fail_on: str,
 ) -> int:
     """Decide the statements of a log again.
 
     LOG holds decision records, one JSON object a line; - is standard input. It is read line by line, so its size does
-    not matter. A last line that is torn is left out with a warning.
+    not matter. A last line that is torn is left out with a warning. --principal is who asks where a record does not say.
 
     Exit codes: 0 same decisions, 1 other ones, 2 wrong usage or lines that are no records, 3 invalid policy.
     """
@@ -51,9 +60,10 @@ def replay(
     from pg_guard.report.comparison import render_replay
     from pg_guard.report.json import dump
 
+    attributes = read_principal(principal)
     require_log(log)
     guard = load_guard(policy_path, catalog_path, dsn)
-    found = decide_again(read_records(log), guard, progress=Progress("records replayed"))
+    found = decide_again(read_records(log), guard, principal=attributes, progress=Progress("records replayed"))
     metadata = guard.policy.metadata
     document = {
         "schema": "pg-guard/replay/v1",

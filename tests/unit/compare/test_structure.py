@@ -195,3 +195,67 @@ def test_what_is_called_no_loosening_allows_nothing_new(demo_catalog: Catalog, s
         reach = compare_reach(guards[left], guards[right], demo_catalog)
         assert not reach.loosened, (VARIANTS[left], VARIANTS[right])
     assert claims >= len(VARIANTS)
+
+
+# One policy that states something for each key; each key is then left out by itself.
+FULL: dict[str, Any] = {
+    "metadata": {"name": "n", "version": "2", "owner": "o", "description": "d"},
+    "mode": "monitor",
+    "packs": [{"use": "core"}],
+    "statements": {"allow": ["select", "show"], "reason": "r"},
+    "search_path": ["a"],
+    "tables": {"default": "deny", "allow": ["a*"], "deny": ["b"], "reason": "r"},
+    "columns": {"deny": {"t": ["c"]}, "on_star": "omit", "mask": {"t": {"c": "m"}}, "reason": "r"},
+    "where": [{"table": "t"}],
+    "row_filters": [{"table": "t", "using": "a = 1"}],
+    "joins": {"max_tables": 3, "cartesian": "deny", "reason": "r"},
+    "functions": {
+        "mode": "denylist",
+        "allow": ["f"],
+        "deny": ["g"],
+        "user_defined": "allow_listed",
+        "reason": "r",
+    },
+    "limits": {
+        name: "r" if name == "reason" else 7
+        for name in Policy.model_fields["limits"].annotation.model_fields  # type: ignore[union-attr] # a section
+    },
+    "principals": {"p": {"match": {"client": "x"}}},
+    "exceptions": [
+        {"id": "E", "rules": ["x/PG100"], "reason": "r", "approved_by": "a", "expires": "2098-01-01"},
+    ],
+    "tests": [{"name": "t", "sql": "SELECT 1", "expect": "allow"}],
+}
+LEAVES = [(key, inner) for key, value in FULL.items() for inner in (value if isinstance(value, dict) else ("",))]
+# What rules of packs do is compared rule by rule.
+BY_RULE = {"schema", "extends", "rules"}
+
+
+def test_the_full_policy_states_every_key() -> None:
+    """A new key of the format must be compared, too: add it here, and see it fail below."""
+    assert set(FULL) == {field.alias or name for name, field in Policy.model_fields.items()} - BY_RULE
+    for name in ("metadata", "statements", "tables", "columns", "joins", "functions", "limits"):
+        section: Any = Policy.model_fields[name].annotation
+        assert set(FULL[name]) == set(section.model_fields), name
+
+
+@pytest.mark.parametrize(("key", "inner"), LEAVES, ids=lambda value: value)
+def test_every_key_of_a_policy_is_compared(key: str, inner: str) -> None:
+    without = {name: dict(value) if isinstance(value, dict) else value for name, value in FULL.items()}
+    if inner:
+        del without[key][inner]
+    else:
+        del without[key]
+    full, less = Policy.model_validate({"schema": "pg-guard/policy/v1", **FULL}), Policy.model_validate(without)
+    for old, new in ((full, less), (less, full)):
+        assert [change.path for change in compare_policies(old, new)], (key, inner)
+
+
+def test_principals_matter_where_a_condition_names_an_attribute() -> None:
+    named = {"where": [{"table": "t", "equals": {"a": ":tenant"}}]}
+    one = {"principals": {"p": {"match": {"client": "x"}, "attributes": {"tenant": 1}}}}
+    for extra, direction in ((named, "loosening"), ({}, "neutral")):
+        old = Policy.model_validate(extra)
+        new = Policy.model_validate({**extra, **one})
+        for before, after in ((old, new), (new, old)):
+            assert [change.direction for change in compare_policies(before, after)] == [direction]
