@@ -1,9 +1,9 @@
 """Which clauses of a policy its tests exercise. In: a policy and the outcome of its tests. Out: each clause, covered or not.
 
 A clause is covered when it makes a difference to a test that passed: the policy is compiled with this clause alone in its
-list and with none at all, and the findings are compared. A clause that refuses must bring a finding to a statement that is expected to be denied; a
-clause that permits must spare a finding to one that is expected to be allowed. So of two patterns that both match both
-are covered, and a pattern that only looks right is not.
+list and with none at all, and the findings are compared. A clause that refuses must bring a finding to a statement that is
+expected to be denied; a clause that permits must spare a finding to one that is expected to be allowed. So of two patterns
+that both match both are covered, and a pattern that only looks right is not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pg_guard.catalog.model import Catalog
     from pg_guard.decision import Finding
     from pg_guard.policy.packs import Pack
-    from pg_guard.testing.model import Result
+    from pg_guard.testing.model import Case, Result
 
 __all__ = ["find_clauses"]
 
@@ -66,14 +66,15 @@ class _Variant:
         self._catalog = catalog
         self._packs = packs
         self._guard: Guard | None = None
-        self._findings: dict[str, frozenset[Finding]] = {}
+        self._findings: dict[Case, frozenset[Finding]] = {}
 
-    def check(self, sql: str) -> frozenset[Finding]:
-        if sql not in self._findings:
+    def check(self, case: Case) -> frozenset[Finding]:
+        if case not in self._findings:
             if self._guard is None:
                 self._guard = Guard(Policy.model_validate(self.data), self._catalog, self._packs)
-            self._findings[sql] = frozenset(self._guard.check(sql).findings)
-        return self._findings[sql]
+            decision = self._guard.check(case.sql, principal=case.principal or None)
+            self._findings[case] = frozenset(decision.findings)
+        return self._findings[case]
 
     def but(self, section: str, value: Any) -> _Variant:
         return _Variant(self.data | {section: value}, self._catalog, self._packs)
@@ -140,7 +141,7 @@ class _Judge:
 
     def __init__(self, passed: tuple[Result, ...]) -> None:
         self._refused = tuple(result for result in passed if result.case.expect == "deny")
-        self._allowed = tuple(result.case.sql for result in passed if result.case.expect != "deny")
+        self._allowed = tuple(result.case for result in passed if result.case.expect != "deny")
 
     def missing(self, whole: _Variant, probe: _Probe) -> str:
         """What the tests do not show of a clause, or an empty string."""
@@ -148,36 +149,36 @@ class _Judge:
             # What it refuses together with others it refuses alone, with a finding of the rules of its section.
             rules = _RULES[str(probe.path[0])]
             refused = [
-                result.case.sql
+                result.case
                 for result in self._refused
                 if any(finding.rule.startswith(rules) for finding in result.findings)
             ]
-            hit = any(self._brings(probe.alone, probe.none, sql) for sql in _likely_first(refused, probe.words))
+            hit = any(self._brings(probe.alone, probe.none, case) for case in _likely_first(refused, probe.words))
             return "" if hit else "no test is refused by it"
         allowed = _likely_first(self._allowed, probe.words)
         # Two that permit can be needed together: then neither is enough alone, and neither can be spared.
-        hit = any(self._brings(probe.none, probe.alone, sql) for sql in allowed) or any(
-            self._brings(probe.without, whole, sql) for sql in allowed
+        hit = any(self._brings(probe.none, probe.alone, case) for case in allowed) or any(
+            self._brings(probe.without, whole, case) for case in allowed
         )
         return "" if hit else "no allowed test needs it"
 
     def missing_difference(self, whole: _Variant, without: _Variant) -> str:
         """The same for what does neither: the findings of some statement must change when it is taken away."""
-        every = (*(result.case.sql for result in self._refused), *self._allowed)
-        hit = any(self._brings(whole, without, sql) or self._brings(without, whole, sql) for sql in every)
+        every = (*(result.case for result in self._refused), *self._allowed)
+        hit = any(self._brings(whole, without, case) or self._brings(without, whole, case) for case in every)
         return "" if hit else "no test shows a difference"
 
-    def _brings(self, more: _Variant, less: _Variant, sql: str) -> bool:
+    def _brings(self, more: _Variant, less: _Variant, case: Case) -> bool:
         """Has the statement a finding under the first policy that it has not under the second?"""
-        return bool(more.check(sql) - less.check(sql))
+        return bool(more.check(case) - less.check(case))
 
 
 def _words(entry: Any) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", entry.lower())) if isinstance(entry, str) else frozenset()
 
 
-def _likely_first(statements: Iterable[str], words: frozenset[str]) -> list[str]:
-    return sorted(statements, key=lambda sql: not any(word in sql.lower() for word in words))
+def _likely_first(cases: Iterable[Case], words: frozenset[str]) -> list[Case]:
+    return sorted(cases, key=lambda case: not any(word in case.sql.lower() for word in words))
 
 
 def _probes(whole: _Variant) -> Iterator[_Probe]:
@@ -235,9 +236,11 @@ def _where(whole: _Variant) -> Iterator[_Probe]:
 
 
 def _overrides(whole: _Variant) -> Iterator[tuple[KeyPath, _Variant]]:
-    rules, exceptions = whole.data["rules"], whole.data["exceptions"]
-    for rule in rules:
-        yield ("rules", rule), whole.but("rules", {name: entry for name, entry in rules.items() if name != rule})
+    for section in ("rules", "principals"):
+        entries = whole.data[section]
+        for key in entries:
+            yield (section, key), whole.but(section, {name: entry for name, entry in entries.items() if name != key})
+    exceptions = whole.data["exceptions"]
     for index in range(len(exceptions)):
         yield ("exceptions", index), whole.but("exceptions", _rest(exceptions, index))
 
@@ -261,7 +264,10 @@ def _clause(document: Document | None, path: KeyPath, missing: str) -> Clause:
     assert document is not None  # what states nothing was left out
     value: Any = document.data
     for step in path:
-        value = value if isinstance(value, str) else value[step]
+        if isinstance(value, str):
+            path = path[:-1]  # a single string stands for a list of one
+        else:
+            value = value[step]
     # A setting's key says what it is; an entry of a list is its value.
     place = document.place(path, key=isinstance(path[-1], str))[0]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pg_guard.errors import UsageError
+from pg_guard.policy.inputs import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,8 +58,7 @@ def find_targets(paths: Iterable[str]) -> list[Target]:
 
 def kind_of(path: Path) -> str:
     """``policy``, ``rule``, ``pack``, or an empty string: what the key ``schema`` says; raises OSError."""
-    with path.open("rb") as stream:
-        match = _SCHEMA.search(stream.read(_HEAD_BYTES))
+    match = _SCHEMA.search(read_regular(path, _HEAD_BYTES))
     return match[1].decode() if match else ""
 
 

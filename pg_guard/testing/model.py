@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pg_guard.decision import Finding
     from pg_guard.errors import PgGuardError, Problem
 
@@ -26,6 +28,7 @@ class Case:
         sql: The statement.
         expect: ``allow``, ``rewrite``, ``deny`` or ``warn``.
         rules: Rule ids that must be among the findings.
+        principal: What is known of who asks.
         catalog: ``demo``, ``none``, or empty for the catalog that the run was given.
         works_on: The version of PostgreSQL on which the statement runs, or None when nothing is said of it.
         file: The file as the user named it.
@@ -37,6 +40,7 @@ class Case:
     sql: str
     expect: str
     rules: tuple[str, ...] = ()
+    principal: Mapping[str, str | int | float | bool] = field(default_factory=dict, hash=False)
     catalog: str = ""
     works_on: int | None = None
     file: str = ""
@@ -97,6 +101,7 @@ class Result:
             "sql": case.sql,
             "expect": case.expect,
             "rules": list(case.rules),
+            "principal": dict(case.principal),
             "passed": self.passed,
             "decided": self.decided,
             "failure": self.failure or None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard.policy.document import MAX_BYTES, Document, read_document
 from pg_guard.policy.extends import Extender
+from pg_guard.policy.inputs import read_regular
 
 if TYPE_CHECKING:
     from pg_guard.errors import Problem
@@ -32,5 +33,4 @@ def read_effective(file: str) -> Document | None:
 
 
 def _read(path: Path, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
-    with path.open("rb") as stream:
-        return read_document(stream.read(MAX_BYTES + 1), name)
+    return read_document(read_regular(path, MAX_BYTES), name)

@@ -39,7 +39,7 @@ class PolicyTests:
 
     def run(self, case: Case) -> Result:
         """Decide one of the statements and compare."""
-        return judge(case, self.guard.check(case.sql))
+        return judge(case, self.guard.check(case.sql, principal=case.principal or None))
 
 
 def load_policy_tests(
@@ -118,6 +118,7 @@ def _cases(path: str, policy: Policy) -> tuple[Case, ...]:
             test.sql,
             test.expect,
             test.rules,
+            test.principal,
             file=path,
             line=lines[index] if known else 0,
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pg_guard.errors import PolicyError, UsageError
 from pg_guard.guard import Guard
 from pg_guard.policy.document import MAX_BYTES
+from pg_guard.policy.inputs import read_regular
 from pg_guard.policy.packs import Pack
 from pg_guard.policy.rules import RuleFile, parse_rule
 from pg_guard.testing.model import Case, Clause, Result, Suite
@@ -54,8 +55,7 @@ def load_rule_tests(path: str, catalog: Callable[[str], Catalog | None]) -> Rule
         PolicyError: It is not a valid rule; all problems are in it.
     """
     try:
-        with Path(path).open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+        raw = read_regular(Path(path), MAX_BYTES)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise UsageError(f"cannot read the rule {path}: {reason}", hint="give the path of a rule file") from None

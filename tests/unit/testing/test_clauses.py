@@ -166,3 +166,23 @@ def test_changes_of_rules_and_exceptions_are_clauses(tmp_path: Path) -> None:
         ("SELECT query_to_xml('SELECT 1', true, true, '')", "deny"),
     ]
     assert uncovered(tmp_path, policy, *tests) == []
+
+
+def test_a_test_can_say_who_asks(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        "schema: pg-guard/policy/v1\n"
+        "where: [{table: orders, columns: [tenant_id], equals: {tenant_id: ':tenant_id'}}]\n"
+        "principals: {bi: {match: {client: 'bi-*'}, attributes: {tenant_id: 7}}}\n"
+        "tests:\n"
+        "  - {name: own, sql: SELECT 1 FROM orders WHERE tenant_id = 42, principal: {tenant_id: 42}, expect: allow}\n"
+        "  - {name: other, sql: SELECT 1 FROM orders WHERE tenant_id = 42, principal: {tenant_id: 5}, expect: deny}\n"
+    )
+    suite = run_policy(str(path), coverage=True, environ={})
+    assert [result.failure for result in suite.results] == ["", ""]
+    assert {clause.path: clause.covered for clause in suite.clauses} == {"where[0].table": True, "principals.bi": False}
+    with path.open("a") as stream:
+        stream.write(
+            "  - {name: bi, sql: SELECT 1 FROM orders WHERE tenant_id = 7, principal: {client: bi-1}, expect: allow}\n"
+        )
+    assert all(clause.covered for clause in run_policy(str(path), coverage=True, environ={}).clauses)
