@@ -126,6 +126,14 @@ BUILT_IN: Final[tuple[RuleInfo, ...]] = (
         "cwe.639",
     ),
     _clause(
+        "joins/cartesian",
+        "Join that no condition links",
+        "A join pairs each row of one relation with each row of another, and `joins.cartesian` does not permit that.",
+        "medium",
+        "queries-table-expressions.html",
+        "cwe.400",
+    ),
+    _clause(
         "where/no-principal",
         "Required attribute is missing",
         "`where.equals` names an attribute of who asks, and who asks has none.",
@@ -314,6 +322,14 @@ BUILT_IN: Final[tuple[RuleInfo, ...]] = (
         "low",
         "sql-syntax-lexical.html#SQL-SYNTAX-COMMENTS",
         effect="warn",
+        security=False,
+    ),
+    _clause(
+        "check/failed",
+        "Defect of a check of the deployment's own",
+        "A check that a deployment added to the guard raised an error; the statement is refused.",
+        "high",
+        "sql-commands.html",
         security=False,
     ),
     _clause(

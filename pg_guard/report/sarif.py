@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pg_guard._version import __version__
 from pg_guard.report.paths import uri_of
+from pg_guard.report.rulebook import RuleInfo
 from pg_guard.report.visible import visible
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pg_guard.decision import Finding, Severity, Span
     from pg_guard.report.excerpt import Source
     from pg_guard.report.linted import FileReport, LintFinding, LintReport, Suppression
-    from pg_guard.report.rulebook import RuleInfo
 
 __all__ = ["BASE_ID", "to_sarif"]
 
@@ -71,8 +71,9 @@ def _severity(report: LintReport, rule: str) -> Severity:
 
 
 def _rule(rule: str, info: RuleInfo | None, severity: Severity) -> dict[str, Any]:
-    if info is None:
-        return {"id": rule, "name": rule.replace("/", "-"), "shortDescription": {"text": rule}}
+    if info is None:  # of a check that a deployment added to its guard
+        text = f"The rule {rule}; each finding says what it is about."
+        info = RuleInfo(rule, rule.replace("/", "-"), rule, text, severity)
     level = _level(info.effect, info.severity)
     properties: dict[str, Any] = {
         "tags": _tags(info),
