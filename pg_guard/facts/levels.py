@@ -92,13 +92,13 @@ def _number(node: Node) -> float | None:
 def _stars(targets: list[Node], level: Level) -> tuple[bool, bool]:
     """(star, star_stored)."""
     star = stored = False
+    tables = {source.alias for source in level.sources if _is_table(source)}
     for target in targets:
         fields = target.get("val", {}).get("ColumnRef", {}).get("fields", [])
         if not fields or "A_Star" not in fields[-1]:
             continue
         star = True
-        alias = fields[-2]["String"]["sval"] if len(fields) > 1 else None
-        stored |= any(_is_table(source) for source in level.sources if alias is None or source.alias == alias)
+        stored |= bool(tables) if len(fields) < 2 else fields[-2]["String"]["sval"] in tables
     return star, stored
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Groups", "Joining", "conclude_joins", "first_location"]
 
+# In longer lists nobody asks whether a key is held: each answer weighs all conditions.
+_MOST_ASKED = 50
 _TYPES = {"JOIN_LEFT": "left", "JOIN_RIGHT": "right", "JOIN_FULL": "full"}
 
 
@@ -43,11 +45,6 @@ class Groups:
                 first = root
             elif root is not first:
                 self._parent[root] = first
-
-    def linked(self, left: Iterable[Source], right: Iterable[Source]) -> bool:
-        """Is one of the left linked with one of the right?"""
-        roots = {self.find(source) for source in left}
-        return any(self.find(source) in roots for source in right)
 
 
 class Joining(NamedTuple):
@@ -90,15 +87,22 @@ def conclude_joins(
     """Record the joins of one level, when everything that its conditions link is known.
 
     Args:
+        joins: Those behind commas have the first item on their left; what stands between is added here.
         links: Sources that some condition links, and `equal` those that an equality does.
         strict: Columns of which WHERE lets no NULL pass.
     """
     dropped = {column.source for column in strict}
+    known = _Known(sizes, level, links, equal)
+    before: _Side | None = None
     for each in joins:
-        linked = bool(each.merged) or links.linked(each.left, each.right)
-        left, right = _rows(sizes, each.left, links), _rows(sizes, each.right, links)
+        if each.syntax == "comma":
+            left = before = before or _Side(known, each.left)
+        else:
+            left = _Side(known, each.left)
+        right = _Side(known, each.right)
+        linked = bool(each.merged) or not left.roots.isdisjoint(right.roots)
         first = each.right[0] if len(each.right) == 1 else None
-        padded = {"left": each.right, "right": each.left, "full": each.left + each.right}.get(each.type, [])
+        padded = {"left": [each.right], "right": [each.left], "full": [each.left, each.right]}.get(each.type, [])
         facts.linkages.append(
             JoinUse(
                 each.type,
@@ -106,47 +110,82 @@ def conclude_joins(
                 first_location(each.node),
                 lateral="RangeSubselect" in each.node and bool(each.node["RangeSubselect"].get("lateral")),
                 linked=linked,
-                equality=linked and (bool(each.merged) or equal.linked(each.left, each.right)),
+                equality=linked and (bool(each.merged) or not left.equal_roots.isdisjoint(right.equal_roots)),
                 constant_condition=each.quals and not each.reads,
                 uses_or=each.uses_or,
-                single=not linked and (_all_single(level, each.left) or _all_single(level, each.right)),
-                stored=any(map(_is_stored, each.left)) and any(map(_is_stored, each.right)),
-                made_inner=any(source in dropped for source in padded),
-                rows=None if left is None or right is None else left * right,
-                left_rows=left,
-                right_rows=right,
+                single=not linked and (right.single or left.single),
+                stored=left.stored and right.stored,
+                made_inner=any(source in dropped for side in padded for source in side),
+                rows=None if left.rows is None or right.rows is None else left.rows * right.rows,
+                left_rows=left.rows,
+                right_rows=right.rows,
                 relation=first.relation.key if first is not None and first.relation is not None else None,
                 alias=first.alias if first is not None else "",
             )
         )
+        if left is before:
+            before.add(each.right)
 
 
-def _rows(sizes: Sizes, sources: list[Source], links: Groups) -> float | None:
-    """Rows of one side: linked sources as joined by keys, others multiplied."""
-    groups: dict[Source, float] = {}
-    for source in sources:
-        rows = sizes.source(source)
-        if rows is None:
-            return None
-        root = links.find(source)
-        groups[root] = max(groups.get(root, 1.0), rows)
-    product = 1.0
-    for rows in groups.values():
-        product *= rows
-    return product
+class _Known(NamedTuple):
+    """What the sides of all joins of a level share."""
+
+    sizes: Sizes
+    level: Level
+    links: Groups
+    equal: Groups
 
 
-def _all_single(level: Level, sources: list[Source]) -> bool:
-    return bool(sources) and all(_is_single(level, source) for source in sources)
+class _Side:
+    """One side of a join; a list of items behind commas grows, so that each is looked at once."""
+
+    __slots__ = ("_checked", "_groups", "_known", "_single", "_sources", "equal_roots", "roots", "rows", "stored")
+
+    def __init__(self, known: _Known, sources: list[Source]) -> None:
+        self._known = known
+        self._sources: list[Source] = []
+        self._groups: dict[Source, float] = {}
+        self._checked, self._single = 0, True
+        self.roots: set[Source] = set()
+        self.equal_roots: set[Source] = set()
+        self.rows: float | None = 1.0
+        self.stored = False
+        self.add(sources)
+
+    def add(self, sources: list[Source]) -> None:
+        """Let it have more sources: linked ones count as joined by keys, others multiply its rows."""
+        for source in sources:
+            self._sources.append(source)
+            root = self._known.links.find(source)
+            self.roots.add(root)
+            self.equal_roots.add(self._known.equal.find(source))
+            self.stored = self.stored or self._known.sizes.stored(source)
+            own = self._known.sizes.source(source)
+            if own is None or self.rows is None:
+                self.rows = None
+                continue
+            before = self._groups.get(root, 1.0)
+            self._groups[root] = max(before, own)
+            self.rows *= self._groups[root] / before
+
+    @property
+    def single(self) -> bool:
+        """Gives each of its sources one row at most?"""
+        while self._single and self._checked < len(self._sources):
+            self._single = _is_single(self._known.level, self._sources[self._checked])
+            self._checked += 1
+        return self._single and bool(self._sources)
 
 
 def _is_single(level: Level, source: Source) -> bool:
     """Gives the source one row at most?"""
     if source.relation is not None:
         keys = source.relation.primary_key
+        if not keys or len(level.sources) > _MOST_ASKED:
+            return False
         held = [column for column in source.columns or () if column.stored in keys]
         prover = Prover()
-        return bool(keys) and len(held) == len(keys) and all(prover.held(level, source, column) for column in held)
+        return len(held) == len(keys) and all(prover.held(level, source, column) for column in held)
     query = source.query if source.cte is None else source.cte.query
     if query is not None:
         return is_single(query)
@@ -169,21 +208,6 @@ def is_single(query: Query) -> bool:
     if level.has_aggregate and level.group is None:
         return True
     return not level.sources and not any(output.expr.set_returning for output in query.outputs)
-
-
-def _is_stored(source: Source, depth: int = 0) -> bool:
-    """Does it read a stored relation?"""
-    if source.relation is not None or source.relation_names:
-        return True
-    query = source.query if source.cte is None else source.cte.query
-    return query is not None and depth < 20 and _reads_stored(query, depth)
-
-
-def _reads_stored(query: Query, depth: int) -> bool:
-    if query.level is not None:
-        return any(_is_stored(each, depth + 1) for each in query.level.sources)
-    parts = [part for part in (query.left, query.right) if part is not None]
-    return any(_reads_stored(part, depth + 1) for part in parts)
 
 
 def first_location(node: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ def repeated(nodes: list[Node]) -> frozenset[int]:
     """Positions of those that stand earlier in the list already."""
     seen: set[str] = set()
     found = []
+    alike = Counter(_hint(node) for node in nodes)
     for index, node in enumerate(nodes):
+        if alike[_hint(node)] < 2:
+            continue
         text = _text(node) if "A_Expr" in node or "NullTest" in node else None
         if text is None or "FuncCall" in text:
             # A volatile function may answer differently each time.
@@ -48,6 +52,22 @@ def repeated(nodes: list[Node]) -> frozenset[int]:
             found.append(index)
         seen.add(text)
     return frozenset(found)
+
+
+def _hint(node: Node) -> object:
+    """Something cheap that is the same for equal conditions."""
+    kind = next(iter(node), "")
+    body: Node = node.get("A_Expr") or node.get("NullTest") or {}
+    operand: Node = body.get("lexpr") or body.get("arg") or {}
+    fields: list[Node] = operand.get("ColumnRef", {}).get("fields") or [{}]
+    names: list[Node] = body.get("name") or [{}]
+    return (
+        kind,
+        body.get("kind"),
+        names[-1].get("String", {}).get("sval"),
+        next(iter(operand), ""),
+        fields[-1].get("String", {}).get("sval"),
+    )
 
 
 def _text(node: Node) -> str | None:

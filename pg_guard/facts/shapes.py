@@ -14,7 +14,7 @@ from pg_guard.facts.operations import describe_operation, is_equality, looks_up,
 from pg_guard.facts.repeats import conjuncts, repeated
 from pg_guard.facts.shapes_model import LiteralUse, SubqueryUse
 from pg_guard.facts.sides import Sizes, cast_name, output_nullable
-from pg_guard.facts.sortshapes import describe_sort
+from pg_guard.facts.sortshapes import Targets, describe_sort
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,8 +39,18 @@ _SUBLINKS = {
     "EXISTS_SUBLINK": "exists", "EXPR_SUBLINK": "scalar", "ARRAY_SUBLINK": "array", "ALL_SUBLINK": "all", "ANY_SUBLINK": "in",
 }  # fmt: skip
 _LITERALS = {"ival": "integer", "fval": "numeric", "sval": "text", "boolval": "boolean", "bsval": "bit"}
+# A test compares few columns.
+_MOST_TESTED = 16
+# Nodes of which more is told than what they hold.
+_KINDS = frozenset(
+    {
+        "ColumnRef", "A_Const", "TypeCast", "A_Expr", "BoolExpr", "SubLink", "FuncCall", "SelectStmt", "GroupingFunc",
+    }
+)  # fmt: skip
 # Fields that hold names and types, not expressions.
-_SKIPPED = frozenset({"typeName", "funcname", "name", "location", "fields"})
+_SKIPPED = frozenset({"typeName", "funcname", "name", "location", "fields", "ParamRef", "String", "alias"})
+
+_NONE = Targets([])
 
 
 class _Step(NamedTuple):
@@ -153,7 +163,7 @@ class _Walk:
 
     def _walk_sorts(self, body: Node, depth: int) -> None:
         limited = read_limit(body)[0]
-        targets = body.get("targetList", [])
+        targets = Targets(body.get("targetList", []))
         for field, use, clause in (
             ("groupClause", "group", "group"),
             ("windowClause", "window", "window"),
@@ -178,8 +188,9 @@ class _Walk:
                 right = node
                 while "JoinExpr" in right:
                     right = right["JoinExpr"].get("larg", {})
-                joins.append(Joining(right, list(before), sources, "cross", "comma"))
-            before += sources
+                joins.append(Joining(right, before, sources, "cross", "comma"))
+            else:
+                before = sources
         return joins
 
     def _walk_item(self, node: Node, level: Level, depth: int, joins: list[Joining]) -> None:
@@ -258,16 +269,14 @@ class _Walk:
         while stack:
             step = stack.pop()
             value = step.value
-            if isinstance(value, list):
-                stack.extend(step._replace(value=each) for each in reversed(value))
-            elif isinstance(value, dict):
-                for key, inner in reversed(list(value.items())):
-                    if key in _SKIPPED or not isinstance(inner, (dict, list)):
-                        continue
-                    if key[:1].isupper() and isinstance(inner, dict):
+            if isinstance(value, dict):
+                for key, inner in value.items():
+                    if key in _KINDS and isinstance(inner, dict):
                         self._visit(key, inner, step, stack, depth)
-                    else:
+                    elif key not in _SKIPPED and isinstance(inner, (dict, list)):
                         stack.append(_Step(inner, step.use))
+            elif isinstance(value, list):
+                stack.extend([_Step(each, *step[1:]) for each in reversed(value)])
 
     def _visit(self, kind: str, body: Node, step: _Step, stack: list[_Step], depth: int) -> None:
         use = step.use
@@ -350,13 +359,13 @@ class _Walk:
         if over := body.get("over"):
             self._walk_window(over, depth)
         for entry in body.get("agg_order", ()):
-            self._sort(entry, "aggregate", "order", [], depth)
+            self._sort(entry, "aggregate", "order", _NONE, depth)
         stack.append(_Step(body.get("agg_filter"), "filter", condition=True))
         stack.append(_Step(body.get("args"), use))
 
     def _walk_window(self, body: Node, depth: int) -> None:
         for entry in (*body.get("partitionClause", ()), *body.get("orderClause", ())):
-            self._sort(entry, "window", "window", [], depth)
+            self._sort(entry, "window", "window", _NONE, depth)
         self._walk([body.get("startOffset"), body.get("endOffset")], "window", depth)
 
     def _sublink(self, body: Node, step: _Step, depth: int) -> None:
@@ -372,7 +381,8 @@ class _Walk:
     def _subquery(self, statement: Node, kind: str, frame: _Frame, use: Use, location: int) -> None:
         query = self._details.query(statement)
         assert query is not None  # the frame exists
-        known = [output_nullable(query, index, self._details, self._strict) for index in range(len(query.outputs))]
+        tested = min(len(query.outputs), _MOST_TESTED) if kind not in ("from", "lateral", "exists", "not_exists") else 0
+        known = [output_nullable(query, index, self._details, self._strict) for index in range(tested)]
         level = frame.level
         own = self._facts.level_queries.get(level) if level is not None else None
         limited, _, offset, _ = read_limit(statement)
@@ -380,7 +390,7 @@ class _Walk:
             SubqueryUse(
                 kind,
                 frame.correlated,
-                True if True in known else None if None in known else False,
+                True if True in known else None if None in known or not known else False,
                 use,
                 self._reader.at(location),
                 limited or offset,
@@ -394,9 +404,7 @@ class _Walk:
 
     # -- sorting -------------------------------------------------------------------------------------------------------
 
-    def _sort(
-        self, entry: Node, use: str, clause: Use, targets: list[Node], depth: int, *, limited: bool = False
-    ) -> None:
+    def _sort(self, entry: Node, use: str, clause: Use, targets: Targets, depth: int, *, limited: bool = False) -> None:
         for node, found in describe_sort(entry, use, targets, limited=limited):
             self._facts.sorts.append(found._replace(location=self._reader.at(found.location)))
             if found.by != "position":

@@ -193,6 +193,8 @@ class Sizes:
     def __init__(self, names: Names, facts: Facts) -> None:
         self._names = names
         self._facts = facts
+        self._queries: dict[Query, float | None] = {}
+        self._stored: dict[Query, bool] = {}
 
     def relation(self, relation: Relation) -> float | None:
         """Rows of a stored relation and its partitions; None for a view and where none was ever counted."""
@@ -209,31 +211,40 @@ class Sizes:
         counted = [rows for rows in known if rows >= 0]
         return sum(counted) if counted else None
 
-    def source(self, source: Source, depth: int = 0) -> float | None:
+    def source(self, source: Source) -> float | None:
         """Rows of an item of FROM."""
         if source.relation is not None:
             return self.relation(source.relation)
         query = source.query if source.cte is None else source.cte.query
         if query is not None:
-            return self.query(query, depth + 1)
+            return self.query(query)
         if source.kind == "function" and source.calls and not _returns_set(source):
             return 1.0
         return None
 
-    def query(self, query: Query, depth: int = 0) -> float | None:
+    def query(self, query: Query) -> float | None:
         """Rows of a query, as if its relations were joined by keys."""
+        if query not in self._queries:
+            # INVARIANT: each query is counted once; one that refers to itself finds that it is not known.
+            self._queries[query] = None
+            self._queries[query] = self._count(query)
+        return self._queries[query]
+
+    def _count(self, query: Query) -> float | None:
         if query.kind == "values":
             return float(query.size)
-        if depth > _DEEPEST:
-            return None
         level = query.level
         if level is None:
-            return self._operation(query, depth)
+            left = self.query(query.left) if query.left is not None else None
+            right = self.query(query.right) if query.right is not None else None
+            if query.operation != "UNION":
+                return left
+            return None if left is None or right is None else left + right
         if (level.has_aggregate and level.group is None) or not level.sources:
             return 1.0
         rows: float | None = 1.0
         for source in level.sources:
-            own = self.source(source, depth + 1)
+            own = self.source(source)
             rows = None if own is None or rows is None else max(rows, own)
         known = self._facts.level_queries.get(level)
         if rows is not None and known is not None and (known.grouped or known.distinct or known.distinct_on):
@@ -242,12 +253,20 @@ class Sizes:
             return level.most if rows is None else min(rows, level.most)
         return rows
 
-    def _operation(self, query: Query, depth: int) -> float | None:
-        left = self.query(query.left, depth + 1) if query.left is not None else None
-        right = self.query(query.right, depth + 1) if query.right is not None else None
-        if query.operation != "UNION":
-            return left
-        return None if left is None or right is None else left + right
+    def stored(self, source: Source) -> bool:
+        """Does an item of FROM read a stored relation?"""
+        if source.relation is not None or source.relation_names:
+            return True
+        query = source.query if source.cte is None else source.cte.query
+        return query is not None and self._reads_stored(query)
+
+    def _reads_stored(self, query: Query) -> bool:
+        if query not in self._stored:
+            self._stored[query] = False
+            parts = [part for part in (query.left, query.right) if part is not None]
+            sources = query.level.sources if query.level is not None else ()
+            self._stored[query] = any(map(self.stored, sources)) or any(map(self._reads_stored, parts))
+        return self._stored[query]
 
 
 def _returns_set(source: Source) -> bool:

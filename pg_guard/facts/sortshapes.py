@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pg_guard.facts.linkage import first_location
@@ -13,10 +14,27 @@ if TYPE_CHECKING:
 
     from pg_guard.sql.witness import Node
 
-__all__ = ["describe_sort"]
+__all__ = ["Targets", "describe_sort"]
 
 
-def describe_sort(entry: Node, use: str, targets: list[Node], *, limited: bool) -> Iterator[tuple[Node, SortUse]]:
+class Targets:
+    """A select list: functions by position and by name, found once."""
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self._nodes = nodes
+
+    def at(self, index: int) -> Node:
+        """The expression at a position, from 0; {} when there is none."""
+        return self._nodes[index]["ResTarget"].get("val", {}) if 0 <= index < len(self._nodes) else {}
+
+    @cached_property
+    def functions(self) -> dict[str, str | None]:
+        """By the name that AS gives, the function that the expression is a call of."""
+        named = ((each["ResTarget"].get("name"), each["ResTarget"].get("val", {})) for each in self._nodes)
+        return {name: _named(value)[1] for name, value in named if name is not None}
+
+
+def describe_sort(entry: Node, use: str, targets: Targets, *, limited: bool) -> Iterator[tuple[Node, SortUse]]:
     """What an item sorts or groups by, with the node of each expression.
 
     Args:
@@ -37,14 +55,11 @@ def describe_sort(entry: Node, use: str, targets: list[Node], *, limited: bool) 
         by = "position" if positional else "constant"
         if positional:
             index = int(constant["ival"].get("ival", 0)) - 1
-            target = targets[index]["ResTarget"].get("val", {}) if 0 <= index < len(targets) else {}
-            column, function = _named(target)
+            column, function = _named(targets.at(index))
     elif "ColumnRef" in node:
         by = "column"
-        column, function = _named(node)
-        for target in targets:
-            if column is not None and target["ResTarget"].get("name") == column:
-                function = _named(target["ResTarget"].get("val", {}))[1]
+        column = _named(node)[0]
+        function = targets.functions.get(column) if column is not None else None
     else:
         function = _named(node)[1]
     descending = kind == "SortBy" and body.get("sortby_dir") == "SORTBY_DESC"
