@@ -18,6 +18,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 
 from pg_guard.errors import Problem
+from pg_guard.policy.quick import compose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -284,12 +285,13 @@ def _decode(raw: bytes, file: str) -> tuple[str | None, tuple[Problem, ...]]:
         return None, (Problem("the file is not UTF-8", file, line, column, hint="save it as UTF-8"),)
 
 
-def read_document(raw: str | bytes, file: str) -> tuple[Document | None, tuple[Problem, ...]]:
+def read_document(raw: str | bytes, file: str, *, quick: bool = False) -> tuple[Document | None, tuple[Problem, ...]]:
     """Read the text of one file.
 
     Args:
         raw: The text, or its bytes in UTF-8.
         file: The file as the user named it, for messages.
+        quick: Try libyaml first (`pg_guard.policy.quick`), as for the many files of a pack.
 
     Returns:
         The document, or None when nothing of the text can be used; and all problems, in the order of the text.
@@ -302,6 +304,8 @@ def read_document(raw: str | bytes, file: str) -> tuple[Document | None, tuple[P
         if decoded is None:
             return None, problems
         raw = decoded
+    if quick and (document := _read_quickly(raw, file)) is not None:
+        return document, ()
     reader = _Reader(file)
     try:
         return _compose(raw, reader)
@@ -322,6 +326,19 @@ def read_document(raw: str | bytes, file: str) -> tuple[Document | None, tuple[P
             f"not valid YAML: {what}", file, place.line, place.column, hint=_hint_for(f"{error.context} {what}")
         )
         return None, (*reader.problems, problem)
+
+
+def _read_quickly(text: str, file: str) -> Document | None:
+    """The document when there is nothing to report of it; None leaves it to the careful way."""
+    root = compose(text, _Loader.yaml_implicit_resolvers, max_depth=MAX_DEPTH, max_nodes=MAX_NODES)
+    if not isinstance(root, MappingNode):
+        return None
+    reader = _Reader(file)
+    try:
+        data = reader.read(root, ())
+    except _LimitError:
+        return None
+    return None if reader.problems else Document(file, data, reader.values, reader.keys)
 
 
 def _compose(text: str, reader: _Reader) -> tuple[Document | None, tuple[Problem, ...]]:

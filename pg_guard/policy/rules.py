@@ -150,7 +150,7 @@ def parse_rule(text: str | bytes, file: str = "<rule>") -> RuleFile:
 
 def read_rule(text: str | bytes, file: str) -> "tuple[RuleFile | None, tuple[Problem, ...]]":
     """The same without raising: the rule, or None when there are problems; and the problems, in file order."""
-    document, found = read_document(text, file)
+    document, found = read_document(text, file, quick=True)
     problems = list(found)
     rule = None
     if document is not None:
