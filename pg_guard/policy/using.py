@@ -110,8 +110,10 @@ def packs_of(policy: Policy, packs: Iterable[Pack] | None = None) -> tuple[Pack,
     if packs is None:
         found, problems = resolve_packs(document, policy)
     else:
-        given = {pack.name: pack for pack in packs}
-        found, problems = tuple(given.values()), []
+        found, problems = tuple(packs), []
+        given = {pack.name: pack for pack in found}
+        if len(given) < len(found):
+            problems.append(document.problem(("packs",), "two of the packs given have the same name"))
         for index, use in enumerate(policy.packs):
             if use.use in given:
                 problems += _check_use(document, index, use, given[use.use])

@@ -198,6 +198,8 @@ def test_a_policy_as_a_value_takes_the_packs_that_it_is_given(here: Path) -> Non
         Guard(policy)
     with pytest.raises(PolicyError, match="'acme' is not among those given"):
         Guard(policy, packs=[])
+    with pytest.raises(PolicyError, match="two of the packs given have the same name"):
+        Guard(policy, packs=[pack, pack])
 
 
 # -- parameters and changes ------------------------------------------------------------------------------------------
