@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["read_bytes", "read_regular"]
 
-PIPE_SECONDS: Final = 10.0
+WRITER_SECONDS: Final = 1.0
+"""How long a pipe may be without anybody who writes to it."""
+PIPE_SECONDS: Final = 30.0
 """How long the next bytes of a pipe may take, as in ``--policy <(make-policy)``."""
 
 
@@ -26,7 +28,7 @@ def read_bytes(path: Path, most: int) -> bytes:
     """Read a file, a pipe or a device; at most `most` + 1 bytes, so that the caller sees that there were too many.
 
     Raises:
-        OSError: It cannot be read, or a pipe gives nothing for `PIPE_SECONDS`.
+        OSError: It cannot be read, nobody writes to the pipe, or nothing comes from it for `PIPE_SECONDS`.
         ValueError: The path holds a NUL.
     """
     # Without O_NONBLOCK, the opening of a pipe that has no writer never returns.
@@ -35,33 +37,34 @@ def read_bytes(path: Path, most: int) -> bytes:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        waits = not stat.S_ISREG(mode)
-        parts, left, seen = [], most + 1, False
-        deadline = time.monotonic() + PIPE_SECONDS
-        while left > 0:
-            if waits and not _wait(descriptor, deadline):
-                raise TimeoutError(errno.ETIMEDOUT, f"nothing came from it for {PIPE_SECONDS:.0f} seconds", str(path))
-            try:
-                part = os.read(descriptor, min(left, 1 << 20))
-            except BlockingIOError:
-                continue
-            if not part:
-                if seen or not stat.S_ISFIFO(mode) or time.monotonic() >= deadline:
-                    break
-                time.sleep(0.02)  # nobody has opened the pipe for writing yet
-                continue
-            seen = True
-            deadline = time.monotonic() + PIPE_SECONDS
-            parts.append(part)
-            left -= len(part)
-        return b"".join(parts)
+        return _read_all(descriptor, most + 1, str(path), is_pipe=stat.S_ISFIFO(mode))
     finally:
         os.close(descriptor)
 
 
-def _wait(descriptor: int, deadline: float) -> bool:
-    ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
-    return bool(ready)
+def _read_all(descriptor: int, left: int, path: str, *, is_pipe: bool) -> bytes:
+    parts: list[bytes] = []
+    writer = not is_pipe
+    deadline = time.monotonic() + WRITER_SECONDS
+    while left > 0:
+        try:
+            part = os.read(descriptor, min(left, 1 << 20))
+        except BlockingIOError:  # somebody has it open and has not written yet
+            writer = True
+            if not select.select([descriptor], [], [], PIPE_SECONDS)[0]:
+                raise TimeoutError(errno.ETIMEDOUT, "nothing came from it in time", path) from None
+            continue
+        if part:
+            parts.append(part)
+            left -= len(part)
+            writer = True
+        elif writer:
+            break
+        elif time.monotonic() >= deadline:
+            raise TimeoutError(errno.ETIMEDOUT, "nobody writes to this pipe", path)
+        else:
+            time.sleep(0.02)
+    return b"".join(parts)
 
 
 def read_regular(path: Path, most: int) -> bytes:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pg_guard.errors import PolicyError, Problem, UsageError
 from pg_guard.policy.document import MAX_BYTES, Document, read_document
 from pg_guard.policy.extends import Extender
+from pg_guard.policy.inputs import read_bytes
 from pg_guard.policy.lint import find_unmatched, find_warnings
 from pg_guard.policy.overlay import overlay_environment
 from pg_guard.policy.supported import find_unsupported
@@ -71,7 +72,7 @@ def load_policy(
     """
     name = os.fspath(path)
     try:
-        raw = _read_bytes(Path(name))
+        raw = read_bytes(Path(name), MAX_BYTES)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise UsageError(f"cannot read the policy {name}: {reason}", hint="give the path of a policy file") from None
@@ -94,13 +95,8 @@ def parse_policy(text: str | bytes, file: str = "<policy>", *, today: datetime.d
     return _load(text, file, {}, None, today)
 
 
-def _read_bytes(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(MAX_BYTES + 1)  # one byte too many is enough to refuse it
-
-
 def _read_file(path: Path) -> tuple[Document | None, tuple[Problem, ...]]:
-    return read_document(_read_bytes(path), os.path.normpath(path))
+    return read_document(read_bytes(path, MAX_BYTES), os.path.normpath(path))
 
 
 def _load(

@@ -24,6 +24,7 @@ from pg_guard._version import __version__
 from pg_guard.errors import PolicyError, Problem, UsageError
 from pg_guard.policy.bundle import BUNDLE_SUFFIX
 from pg_guard.policy.document import MAX_BYTES, Document, read_document
+from pg_guard.policy.inputs import read_regular
 from pg_guard.policy.opened import MANIFEST, OpenedPack, open_pack, pack_directory
 from pg_guard.policy.rules import RuleFile, read_rule
 from pg_guard.policy.shipped import shipped_dir
@@ -247,8 +248,7 @@ def _rule_files(directory: Path) -> list[str]:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            return stream.read(MAX_BYTES + 1)  # one byte too many is enough to refuse it
+        return read_regular(path, MAX_BYTES)  # one byte too many is enough to refuse it
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise UsageError(f"cannot read {path}: {reason}") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pg_guard.errors import UsageError
+from pg_guard.policy.inputs import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -62,11 +63,7 @@ def read_sql(path: str, name: str = "") -> str:
     """
     name = name if name not in ("", STDIN) else "standard input" if path == STDIN else path
     try:
-        if path == STDIN:
-            data = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with Path(path).open("rb") as stream:
-                data = stream.read(MAX_BYTES + 1)
+        data = sys.stdin.buffer.read(MAX_BYTES + 1) if path == STDIN else read_bytes(Path(path), MAX_BYTES)
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror or error}", hint="check the path and its permissions") from None
     except ValueError:  # a NUL in the path

@@ -75,13 +75,16 @@ def load_rules(path: str) -> Pack:
         UsageError: There is nothing, or nothing that could be a rule.
         PolicyError: A file is not valid; all problems are in it.
     """
+    from pg_guard.policy.bundle import is_bundle
+    from pg_guard.policy.document import MAX_BYTES
+    from pg_guard.policy.inputs import read_regular
     from pg_guard.policy.packs import Pack, load_pack
     from pg_guard.policy.rules import read_rule
 
     place = Path(path)
     if not place.exists():
         raise UsageError(f"{path}: no such file or directory", hint="check the path")
-    if place.name == "pack.yaml" or (place / "pack.yaml").is_file():
+    if place.name == "pack.yaml" or (place / "pack.yaml").is_file() or (is_bundle(path) and place.is_file()):
         return load_pack(place)
     files = sorted(place.glob("*.yaml")) if place.is_dir() else [place]
     if not files:
@@ -89,7 +92,7 @@ def load_rules(path: str) -> Pack:
     rules = []
     problems: list[Problem] = []
     for file in files:
-        rule, found = read_rule(file.read_bytes(), str(file))
+        rule, found = read_rule(read_regular(file, MAX_BYTES), str(file))
         problems += found
         if rule is not None:
             rules.append(rule)
