@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pg_guard.catalog.spelling import quote_name, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -14,14 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TableText", "render_table"]
 
-_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _MOST_COLUMNS = 120
 _MOST_LABELS = 20
 _MOST_COMMENT = 300
-_SPELLINGS = {
-    "int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real", "float8": "double precision", "bool": "boolean",
-    "varchar": "text", "bpchar": "char",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ def render_table(guard: Guard, relation: Relation, seen: Collection[Name]) -> Ta
     unique = {index[0] for index in relation.indexes if len(index) == 1}
     lines = [_head(guard, relation)]
     for column in columns[:_MOST_COLUMNS]:
-        notes = [_type(column)]
+        notes = [type_name(guard.catalog, column.type)]
         if relation.primary_key == (column.name,):
             notes.append("primary key")
         elif column.not_null:
@@ -58,15 +54,15 @@ def render_table(guard: Guard, relation: Relation, seen: Collection[Name]) -> Ta
         if column.name in unique and relation.primary_key != (column.name,):
             notes.append("indexed")
         if (key := single.get(column.name)) is not None and key.target in seen:
-            notes.append(f"references {_name(guard, key.target)}({_quote(key.target_columns[0])})")
+            notes.append(f"references {_name(guard, key.target)}({quote_name(key.target_columns[0])})")
         if labels := _labels(guard.catalog, column):
             notes.append("one of " + ", ".join(labels))
-        lines.append(f"  {_quote(column.name)} {' '.join(notes)}{_comment(column.comment)}")
+        lines.append(f"  {quote_name(column.name)} {' '.join(notes)}{_comment(column.comment)}")
     if len(columns) > _MOST_COLUMNS:
         lines.append(f"  … and {len(columns) - _MOST_COLUMNS} more columns")
     lines += _keys(guard, relation, names, seen)
     for held in guard.requirements(relation):
-        what = f"held to constants by {', '.join(map(_quote, held))}" if held else "narrowed by a condition"
+        what = f"held to constants by {', '.join(map(quote_name, held))}" if held else "narrowed by a condition"
         lines.append(f"  required: each use is {what}")
     return TableText(
         name=_name(guard, relation.key),
@@ -88,9 +84,9 @@ def _keys(guard: Guard, relation: Relation, names: frozenset[str], seen: Collect
     """Keys of several columns, where all of them may be seen."""
     lines = []
     if len(relation.primary_key) > 1 and names.issuperset(relation.primary_key):
-        lines.append(f"  primary key ({', '.join(map(_quote, relation.primary_key))})")
+        lines.append(f"  primary key ({', '.join(map(quote_name, relation.primary_key))})")
     lines += [
-        f"  ({', '.join(map(_quote, key.columns))}) references {_target(guard, key)}"
+        f"  ({', '.join(map(quote_name, key.columns))}) references {_target(guard, key)}"
         for key in relation.foreign_keys
         if len(key.columns) > 1 and names.issuperset(key.columns) and key.target in seen
     ]
@@ -98,7 +94,7 @@ def _keys(guard: Guard, relation: Relation, names: frozenset[str], seen: Collect
 
 
 def _target(guard: Guard, key: ForeignKey) -> str:
-    return f"{_name(guard, key.target)}({', '.join(map(_quote, key.target_columns))})"
+    return f"{_name(guard, key.target)}({', '.join(map(quote_name, key.target_columns))})"
 
 
 def _name(guard: Guard, name: Name) -> str:
@@ -106,21 +102,14 @@ def _name(guard: Guard, name: Name) -> str:
     if name.schema in guard.search_path:
         first = next((schema for schema in guard.search_path if _exists(guard, schema, name.name)), None)
         if first == name.schema:
-            return _quote(name.name)
-    return f"{_quote(name.schema)}.{_quote(name.name)}"
+            return quote_name(name.name)
+    return f"{quote_name(name.schema)}.{quote_name(name.name)}"
 
 
 def _exists(guard: Guard, schema: str, name: str) -> bool:
     from pg_guard.catalog.model import Name
 
     return guard.catalog is not None and Name(schema, name) in guard.catalog.relation_index
-
-
-def _type(column: Column) -> str:
-    name = column.type.name
-    array = name.startswith("_")
-    name = name.removeprefix("_")
-    return _SPELLINGS.get(name, name) + ("[]" if array else "")
 
 
 def _labels(catalog: Catalog, column: Column) -> list[str]:
@@ -139,7 +128,3 @@ def _comment(text: str) -> str:
 def _one_line(text: str) -> str:
     line = " ".join(text.split())
     return line[: _MOST_COMMENT - 1] + "…" if len(line) > _MOST_COMMENT else line
-
-
-def _quote(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'

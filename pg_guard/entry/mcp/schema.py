@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pg_guard.catalog.spelling import quote_name, type_name
 from pg_guard.entry.mcp.outputs import (
     ColumnInfo,
     ForeignKeyInfo,
@@ -19,7 +20,7 @@ from pg_guard.entry.mcp.outputs import (
 )
 
 if TYPE_CHECKING:
-    from pg_guard.catalog.model import Catalog, Column, Name, Relation
+    from pg_guard.catalog.model import Catalog, Column, Relation
     from pg_guard.guard import Guard
 
 __all__ = ["describe_policy", "describe_table", "list_tables"]
@@ -28,32 +29,6 @@ MAX_TABLES = 500
 NOT_FOUND = "no such table or not permitted"
 READABLE = ("table", "partitioned", "foreign", "view", "matview")
 SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "pg_toast")
-_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_TYPE_NAMES = {
-    "bool": "boolean",
-    "bpchar": "character",
-    "float4": "real",
-    "float8": "double precision",
-    "int2": "smallint",
-    "int4": "integer",
-    "int8": "bigint",
-    "timestamptz": "timestamp with time zone",
-    "timetz": "time with time zone",
-    "varbit": "bit varying",
-    "varchar": "character varying",
-}
-# Words that PostgreSQL's grammar does not take as a table's or a column's name without quotes.
-_RESERVED = frozenset(
-    """
-    all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create
-    current_catalog current_date current_role current_time current_timestamp current_user default deferrable desc
-    distinct do else end except false fetch for foreign from grant group having in initially intersect into
-    lateral leading limit localtime localtimestamp not null offset on only or order placing primary references
-    returning select session_user some symmetric system_user table then to trailing true union unique user using
-    variadic when where window with authorization binary collation concurrently cross current_schema freeze full
-    ilike inner is isnull join left like natural notnull outer overlaps right similar tablesample verbose
-    """.split()  # noqa: SIM905 - words read better than a list of strings
-)
 
 
 def list_tables(guard: Guard, schema: str | None = None) -> TablesAnswer:
@@ -155,19 +130,12 @@ def _split(table: str) -> list[str]:
     return [quoted.replace('""', '"') if quoted else plain.strip().lower() for quoted, plain in parts]
 
 
-def quote(name: str) -> str:
-    """An identifier as it must stand in SQL."""
-    if _PLAIN_NAME.fullmatch(name) and name not in _RESERVED:
-        return name
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _quoted(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(quote(name) for name in names)
+    return tuple(quote_name(name) for name in names)
 
 
 def _sql_name(relation: Relation) -> str:
-    return f"{quote(relation.schema)}.{quote(relation.name)}"
+    return f"{quote_name(relation.schema)}.{quote_name(relation.name)}"
 
 
 def _rows(relation: Relation) -> int | None:
@@ -177,21 +145,12 @@ def _rows(relation: Relation) -> int | None:
 def _column_info(catalog: Catalog, column: Column) -> ColumnInfo:
     type_ = catalog.type_index.get(column.type)
     return ColumnInfo(
-        column=quote(column.name),
-        type=_type_name(catalog, column.type),
+        column=quote_name(column.name),
+        type=type_name(catalog, column.type),
         nullable=not column.not_null,
         values=type_.labels if type_ else (),
         comment=column.comment,
     )
-
-
-def _type_name(catalog: Catalog, name: Name) -> str:
-    type_ = catalog.type_index.get(name)
-    if type_ is not None and type_.kind == "array" and type_.element is not None:
-        return f"{_type_name(catalog, type_.element)}[]"
-    if name.schema == "pg_catalog":
-        return _TYPE_NAMES.get(name.name, name.name)
-    return f"{quote(name.schema)}.{quote(name.name)}"
 
 
 def _foreign_keys(guard: Guard, relation: Relation, names: set[str]) -> tuple[ForeignKeyInfo, ...]:
@@ -216,7 +175,7 @@ def _requirement_note(columns: tuple[str, ...]) -> str:
     if not columns:
         return "Each use of this table needs a WHERE condition that restricts its rows."
     names = " and ".join(_quoted(columns))
-    return f"Each use of this table must be held to constants by {names}, as in WHERE {quote(columns[0])} = 42."
+    return f"Each use of this table must be held to constants by {names}, as in WHERE {quote_name(columns[0])} = 42."
 
 
 def _all_requirements(guard: Guard) -> tuple[Requirement, ...]:
