@@ -6,11 +6,14 @@ The corpus is decided without a policy, on the catalog of the sample database, s
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pg_guard.catalog import builtins
+from pg_guard.checks.matching import conditions
+from pg_guard.facts.extract import statement_kind
 from pg_guard.guard import Guard
 from pg_guard.policy.packs import load_pack
 from pg_guard.policy.shipped import shipped_dir
@@ -18,6 +21,8 @@ from pg_guard.testing.run import catalog_for_tests
 from tests.corpus.loading import load_cases
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pg_guard.decision import Finding
     from tests.corpus.loading import Case
 
@@ -78,6 +83,41 @@ def test_multitenant_refuses_every_statement_that_sees_other_tenants(case: Case)
     rules = {finding.rule for finding in guard("multitenant").check(case.sql).findings if finding.effect == "deny"}
     # Two cases name views that only the corpus has.
     assert "sql/unknown-name" in rules or any(rule.startswith("multitenant/") for rule in rules)
+
+
+# Statements of PostgreSQL's grammar that read, and nodes that no text can have at its top.
+READING = {"SelectStmt", "ExplainStmt", "VariableShowStmt"}
+INNER = {"RawStmt", "SetOperationStmt", "ReturnStmt", "PLAssignStmt", "ReplicaIdentityStmt"}
+
+
+def other_statements() -> list[str]:
+    # By name, because mypy cannot read the stub of this module.
+    fields = import_module("postgast.pg_query_pb2").Node.DESCRIPTOR.fields
+    names = {field.message_type.name for field in fields if field.message_type is not None}
+    return sorted(name for name in names - READING - INNER if name.endswith("Stmt"))
+
+
+def test_the_grammar_has_more_statements_than_those_that_read() -> None:
+    assert len(other_statements()) > 100
+    assert {"CopyStmt", "DoStmt", "AlterSystemStmt", "TruncateStmt"} <= set(other_statements())
+
+
+@cache
+def tests_of_kinds() -> list[Callable[[str], bool]]:
+    rules = load_pack(shipped_dir("rules") / "core").rules
+    return [
+        condition.tests["kind"]
+        for rule in rules
+        if rule.id != "core/PG209"  # this one is about what EXPLAIN is asked for
+        for condition in conditions(rule.compile())
+        if condition.fact.name == "statement"
+    ]
+
+
+@pytest.mark.parametrize("node", other_statements())
+def test_core_denies_every_statement_that_does_not_only_read(node: str) -> None:
+    kind = statement_kind({node: {}})
+    assert any(meets(kind) for meets in tests_of_kinds())
 
 
 def honest_statements_of_one_tenant() -> list[Case]:
