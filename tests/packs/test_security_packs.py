@@ -103,7 +103,7 @@ def test_the_grammar_has_more_statements_than_those_that_read() -> None:
 
 
 @cache
-def tests_of_kinds() -> list[Callable[[str], bool]]:
+def kind_conditions() -> list[Callable[[str], bool]]:
     rules = load_pack(shipped_dir("rules") / "core").rules
     return [
         condition.tests["kind"]
@@ -117,7 +117,7 @@ def tests_of_kinds() -> list[Callable[[str], bool]]:
 @pytest.mark.parametrize("node", other_statements())
 def test_core_denies_every_statement_that_does_not_only_read(node: str) -> None:
     kind = statement_kind({node: {}})
-    assert any(meets(kind) for meets in tests_of_kinds())
+    assert any(meets(kind) for meets in kind_conditions())
 
 
 def honest_statements_of_one_tenant() -> list[Case]:
