@@ -2,7 +2,8 @@
 
 The standard: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html. Columns count UTF-16 code units
 (``columnKind``), which is also what a reader assumes that does not look. The log names no machine and no time: the same
-findings give the same bytes. A lifted finding stays in the log with its suppression.
+findings give the same bytes. A lifted finding stays in the log with its suppression, unless the reader is one that opens
+an alert for it all the same, as GitHub code scanning does (https://github.com/github/codeql-action/issues/1230).
 """
 
 from __future__ import annotations
@@ -35,11 +36,17 @@ _LINK: Final = re.compile(r"\[(?=[^\]]*\]\()")
 _PROBLEMS: Final = {"error": "error", "warning": "warning", "note": "recommendation"}
 
 
-def to_sarif(report: LintReport) -> dict[str, Any]:
-    """The log as plain JSON values."""
-    used = sorted({entry.finding.rule for file in report.files for entry in file.findings})
+def to_sarif(report: LintReport, *, omit_suppressed: bool = False) -> dict[str, Any]:
+    """The log as plain JSON values.
+
+    Args:
+        report: What was found.
+        omit_suppressed: True leaves lifted findings out; the run's properties still count them.
+    """
+    entries = [(file, entry) for file in report.files for entry in file.findings if entry.active or not omit_suppressed]
+    used = sorted({entry.finding.rule for _, entry in entries})
     index = {rule: number for number, rule in enumerate(used)}
-    results = [_result(file, entry, index) for file in report.files for entry in file.findings]
+    results = [_result(file, entry, index) for file, entry in entries]
     run = {
         "tool": {
             "driver": {
@@ -57,6 +64,7 @@ def to_sarif(report: LintReport) -> dict[str, Any]:
         "columnKind": "utf16CodeUnits",
         "invocations": [_invocation(report)],
         "results": results,
+        "properties": {"counts": dict(report.counts)},
     }
     return {"$schema": SARIF_SCHEMA, "version": SARIF_VERSION, "runs": [run]}
 

@@ -777,3 +777,21 @@ def test_files_that_their_language_does_not_accept(tmp_path: Path) -> None:
     assert errors[0].startswith("pg-guard: error: a.py: not valid Python in line 1: ")
     assert errors[1].startswith("pg-guard: error: b.sql: not a valid template in line 1: `if` is not closed")
     assert errors[2].startswith("pg-guard: error: c.sql: not a valid template in line 1: ")
+
+
+def test_a_log_for_code_scanning_leaves_lifted_findings_out(tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text(f"-- pg-guard: allow tables/denied audited\n{DENIED};\nDELETE FROM orders;\n")
+    run = run_of(lint("a.sql", "--format", "sarif", "--omit-suppressed", cwd=tmp_path))
+    assert {result["ruleId"] for result in run["results"]} == {"statement/not-allowed"}
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["statement/not-allowed"]
+    assert run["properties"]["counts"]["suppressed"] == 1
+    assert_one_clear_line(lint("a.sql", "--omit-suppressed", cwd=tmp_path), 2, "is for --format sarif")
+
+
+def test_a_template_that_is_read_as_sql_says_how_to_read_it(tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text("SELECT {{ columns }} FROM orders;\nSELEC 1;\n")
+    (file,) = document(lint("a.sql", "--format", "json", cwd=tmp_path))["files"]
+    first, second = (statement["findings"][0] for statement in file["statements"])
+    assert first["rule"] == second["rule"] == "sql/syntax"
+    assert "--embedded jinja" in first["remediation"]
+    assert "--embedded jinja" not in second["remediation"]

@@ -144,7 +144,16 @@ def test_every_input_is_used_and_every_used_one_exists() -> None:
 def test_every_option_of_the_script_exists() -> None:
     options = {name for option in cli.commands["lint"].params for name in option.opts}
     named = set(re.findall(r"(?<=[( ])--[a-z][a-z-]*", CHECK["run"]))
-    assert {"--format", "--policy", "--pack", "--catalog", "--baseline", "--embedded", "--fail-on"} == named
+    assert {
+        "--format",
+        "--policy",
+        "--pack",
+        "--catalog",
+        "--baseline",
+        "--embedded",
+        "--fail-on",
+        "--omit-suppressed",
+    } == named
     assert named <= options
     for output_format in re.findall(r"^ *([a-z]+)\) report=", CHECK["run"], re.MULTILINE):
         assert output_format in FORMATS

@@ -70,6 +70,11 @@ _PROGRESS_SECONDS: Final = 2.0
     help="How to write the result.",
 )
 @click.option(
+    "--omit-suppressed",
+    is_flag=True,
+    help="Leave out of sarif what comments or a baseline lift, as code scanning needs.",
+)
+@click.option(
     "--select", metavar="RULE", multiple=True, help="Look at these rules only, as in tables/denied or core/*."
 )
 @click.option("--ignore", metavar="RULE", multiple=True, help="Leave these rules out.")
@@ -103,6 +108,7 @@ def lint(
     dsn: str | None,
     principal: tuple[str, ...],
     output_format: str,
+    omit_suppressed: bool,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     min_severity: Severity,
@@ -125,6 +131,8 @@ def lint(
     """
     from pg_guard.entry.cli.files import find_files
 
+    if omit_suppressed and output_format != "sarif":
+        raise click.UsageError("--omit-suppressed is for --format sarif; other formats tell lifted findings apart")
     kinds = _kinds(embedded)
     attributes = read_principal(principal)
     files = find_files(paths, embedded=kinds, stdin_name=stdin_name or "")
@@ -149,7 +157,7 @@ def lint(
     report = replace(linter.report(files), fail_on=fail_on, embedded=kinds)
     if baseline:
         report = apply_baseline(report, known)
-    _write(report, output_format)
+    _write(report, output_format, omit_suppressed=omit_suppressed)
     if write_baseline:
         count = write(write_baseline, report)
         click.echo(f"Wrote {count:,} known findings to {write_baseline}", err=True)
@@ -181,7 +189,7 @@ def _progress(files: int) -> Callable[[int, int], None]:
     return tell
 
 
-def _write(report: LintReport, output_format: str) -> None:
+def _write(report: LintReport, output_format: str, *, omit_suppressed: bool) -> None:
     from pg_guard.report import json
 
     if output_format == "json":
@@ -189,7 +197,7 @@ def _write(report: LintReport, output_format: str) -> None:
     elif output_format == "sarif":
         from pg_guard.report.sarif import to_sarif
 
-        click.echo(json.dump(to_sarif(report)), nl=False)
+        click.echo(json.dump(to_sarif(report, omit_suppressed=omit_suppressed)), nl=False)
     elif output_format == "junit":
         from pg_guard.report.junit import render_junit
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pg_guard.entry.cli.allowing import Target, allow_findings, attach, read_comments
-from pg_guard.entry.cli.embedded.readers import language_of, read_fragments
+from pg_guard.entry.cli.embedded.readers import is_template, language_of, read_fragments
 from pg_guard.entry.cli.files import read_sql
 from pg_guard.entry.cli.filters import Filters
 from pg_guard.entry.cli.psql import read_script, tokens
@@ -157,7 +157,7 @@ class Linter:
             decision = self._decide(text, fragment, (start, end), place, into)
             normal = normalise(text) if decision.findings else ""
             owners.append(into.statement(place, decision))
-            raw += [(_at(finding, inner, start, end), index, normal) for finding in decision.findings]
+            raw += [(_at(_hinted(finding, text), inner, start, end), index, normal) for finding in decision.findings]
             tell()
         allowances = self._allowances(inner, script)
         for finding, number, normal in raw:
@@ -264,6 +264,13 @@ def _line_of(source: Source, finding: Finding) -> str:
     """The underlined text of a finding that belongs to no statement, on one line."""
     span = finding.span
     return " ".join(source.text[span.start : span.end].split()) if span else ""
+
+
+def _hinted(finding: Finding, text: str) -> Finding:
+    """A syntax error in what looks like a template says how to read it as one."""
+    if finding.rule != _SYNTAX or not is_template(text):
+        return finding
+    return replace(finding, remediation="It looks like a template; to read it as one, add --embedded jinja.")
 
 
 def _about_placeholder(finding: Finding, fragment: Fragment, start: int) -> bool:

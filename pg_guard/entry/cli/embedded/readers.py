@@ -10,14 +10,19 @@ from pg_guard.entry.cli.embedded.fragments import Fragment, Reading
 if TYPE_CHECKING:
     from pg_guard.report.linted import Language
 
-__all__ = ["language_of", "read_fragments"]
+__all__ = ["is_template", "language_of", "read_fragments"]
 
 _TEMPLATE: Final = re.compile(r"\{[{%#]")
 
 
+def is_template(text: str) -> bool:
+    """True when the text holds a tag of a template."""
+    return _TEMPLATE.search(text) is not None
+
+
 def language_of(text: str, language: Language) -> Language:
     """The language of a text; what may be a template and holds nothing of one is plain SQL."""
-    return "sql" if language == "jinja" and not _TEMPLATE.search(text) else language
+    return "sql" if language == "jinja" and not is_template(text) else language
 
 
 def read_fragments(text: str, language: Language) -> Reading:
