@@ -142,7 +142,7 @@ class _Column:
     __slots__ = ("_others", "_tests", "get", "kept", "uses")
 
     def __init__(self, attribute: Attribute, tests: tuple[tuple[int, Test], ...], everyone: int) -> None:
-        self.get = attribute.get
+        self.get = attribute.broad or attribute.get
         self._tests = tests
         self.uses = sum(bit for bit, _ in tests)
         self._others = everyone & ~self.uses

@@ -78,6 +78,15 @@ class View:
         """The catalog's relation of this name."""
         return self.catalog.relation_index.get(name) if self.catalog is not None else None
 
+    def family(self, names: tuple[Name, ...]) -> Value:
+        """A relation together with its parents and children, whose rows and columns it shares."""
+        relation = self.relation(names[0])
+        if relation is None or self.catalog is None:
+            return one_of(names)
+        if not relation.parents and names[0] not in self.catalog.children_index:
+            return names[0]
+        return frozenset({names[0], *self.names.ancestors(relation), *self.names.descendants(names[0])})
+
     def column(self, relation: Name, name: str) -> Column | None:
         """The catalog's column of this name."""
         found = self.relation(relation)
@@ -106,6 +115,7 @@ class Attribute:
         get: Its value for a record; with `needs`, for a record and the test of that other attribute.
         words: All values that it can have, where they are few; a rule that writes another is refused.
         needs: Another attribute that a condition must name together with this one, because it is about that.
+        broad: What conditions are asked of instead of `get`, where more than its own value must meet them.
     """
 
     name: str
@@ -114,6 +124,7 @@ class Attribute:
     get: Callable[..., Value]
     words: tuple[str, ...] = ()
     needs: str = ""
+    broad: Callable[..., Value] | None = None
 
 
 def _no_relations(view: View, record: Any) -> tuple[Name, ...]:  # noqa: ARG001 - the form of all of them

@@ -149,7 +149,13 @@ _COLUMN = Fact(
     lambda view: view.facts.columns,
     (
         Attribute("name", "text", "Its name in the catalog; unknown for a star without a catalog.", _column_name),
-        Attribute("relation", "name", "The relation that stores it.", lambda _view, use: one_of(use.relations)),
+        Attribute(
+            "relation",
+            "name",
+            "The relation that stores it, or a parent, partition or child of that.",
+            lambda _view, use: one_of(use.relations),
+            broad=lambda view, use: view.family(use.relations),
+        ),
         Attribute("use", "text", "The clause that reads it.", lambda _view, use: use.use, words=CLAUSES),
         Attribute("star", "flag", "It came with * or t.*, nobody named it.", lambda _view, use: use.star),
         Attribute("whole_row", "flag", "It came with a reference to the whole row.", lambda _view, use: use.whole_row),

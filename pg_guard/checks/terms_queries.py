@@ -45,8 +45,9 @@ _SCAN = Fact(
         Attribute(
             "relation",
             "name",
-            "The relation.",
+            "The relation, or a parent, partition or child of it.",
             lambda _view, scan: one_of(scan.relation.names),
+            broad=lambda view, scan: view.family(scan.relation.names),
         ),
         Attribute(
             "has_column",

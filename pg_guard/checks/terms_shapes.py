@@ -150,12 +150,28 @@ def _relation_of(side: str) -> Callable[[View, OperatorUse], Value]:
     return get
 
 
+def _family_of(side: str) -> Callable[[View, OperatorUse], Value]:
+    own = _relation_of(side)
+
+    def get(view: View, use: OperatorUse) -> Value:
+        relation = own(view, use)
+        return relation if relation is None or relation is UNKNOWN else view.family((relation,))
+
+    return get
+
+
 def _sides(side: str) -> tuple[Attribute, ...]:
     what = f"the {side} side"
     return (
         Attribute(side, "text", f"What {what} is.", _side(side, "kind"), words=get_args(OperandKind)),
         Attribute(f"{side}_column", "text", f"The one column that {what} reads.", _side(side, "column")),
-        Attribute(f"{side}_relation", "name", f"The relation of {side}_column.", _relation_of(side)),
+        Attribute(
+            f"{side}_relation",
+            "name",
+            f"The relation of {side}_column, or a parent, partition or child of it.",
+            _relation_of(side),
+            broad=_family_of(side),
+        ),
         Attribute(f"{side}_type", "name", f"The type of {what}.", _side(side, "type", missing=UNKNOWN)),
         Attribute(f"{side}_column_type", "name", f"The type of {side}_column.", _of_column(side, "column_type")),
         Attribute(f"{side}_function", "text", f"The function, when {what} is a call.", _side(side, "function")),

@@ -119,6 +119,16 @@ def test_a_column_is_found_under_another_name() -> None:
     assert not fires("SELECT id FROM analytics.customer_export", token)
 
 
+@pytest.mark.parametrize("read", ["web_events", "web_events_2026_01"])
+@pytest.mark.parametrize("named", ["web_events", "web_events_2026_01"])
+def test_a_partition_and_its_parent_share_columns_and_scans(read: str, named: str) -> None:
+    sql = f"SELECT client_ip FROM {read}"
+    assert said(sql, {"column": {"relation": named, "name": "client_ip"}}, message="{relation}") == [read]
+    assert said(sql, {"scan": {"relation": named, "restricted": False}}, message="{relation}") == [read]
+    assert said(sql, {"relation": {"name": named}})
+    assert not fires(sql, {"column": {"relation": "orders"}})
+
+
 def test_an_unknown_type_fires_and_a_warning_may_pass_it_over() -> None:
     inet = {"column": {"type": "inet"}}
     assert fires("SELECT kind FROM web_events", inet, named=False)
