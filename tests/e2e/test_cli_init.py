@@ -148,7 +148,7 @@ def test_the_policy_of_an_odd_database_is_valid_and_its_tests_pass(
     odd: OddDatabase, tmp_path: Path, options: Sequence[str]
 ) -> None:
     path = tmp_path / "policy.yaml"
-    for dsn in (odd.reader, odd.owner):
+    for dsn in (odd.reader, odd.owner) if not options else (odd.reader,):
         write(dsn, path, "--force", *options)
         report = assert_valid(path, dsn)
         assert len(report["tests"]) >= 10
