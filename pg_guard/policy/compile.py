@@ -138,7 +138,8 @@ def _scanned_by_rules(rules: PackCheck, names: Names) -> frozenset[Name]:
         about, has_column = condition.tests.get("relation"), condition.tests.get("has_column")
         if about is None and relation.schema in SYSTEM_SCHEMAS:
             return False  # PostgreSQL's own views are not what a rule on any relation is about
-        return (about is None or about(relation.key)) and (
+        family = (relation.key, *names.ancestors(relation), *names.descendants(relation.key))
+        return (about is None or any(about(name) for name in family)) and (
             has_column is None or any(has_column(column.name) for column in relation.columns)
         )
 

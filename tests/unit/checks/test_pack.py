@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from pg_guard.catalog.model import Catalog
+from pg_guard.catalog.model import Catalog, Column, ColumnDependency, Name, Relation
 from pg_guard.checks.pack import MOST_FINDINGS, Lift, PackCheck, Template
 from pg_guard.checks.patterns import NameSet
 from pg_guard.demo.snapshot import snapshot_file
@@ -216,6 +216,25 @@ UNHELD = {"scan": {"has_column": ["tenant_id", "org_id"], "held": False}}
 )
 def test_a_scan_must_be_held_by_one_of_the_columns_also_inside_of_views(sql: str, found: bool) -> None:
     assert fires(sql, UNHELD) is found
+
+
+def test_a_scan_of_a_partition_inside_of_a_view_is_a_scan_of_its_parent() -> None:
+    partition = Name("public", "web_events_2026_01")
+    column = Column("kind", Name("pg_catalog", "text"))
+    view = Relation(
+        "public",
+        "january",
+        "view",
+        (column,),
+        definition="SELECT kind FROM public.web_events_2026_01",
+        depends_on=(ColumnDependency(partition, "kind"),),
+    )
+    with_view = replace(demo(), relations=(*demo().relations, view))
+    one = guard(
+        rule({"scan": {"relation": "web_events", "restricted": False}}, message="{relation}"), catalog=with_view
+    )
+    found = [each.message for each in one.check("SELECT kind FROM january").findings if each.rule == "core/PG100"]
+    assert found == ["web_events_2026_01"]
 
 
 def test_without_a_catalog_every_relation_may_have_the_column() -> None:
