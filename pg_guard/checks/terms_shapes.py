@@ -105,7 +105,19 @@ _QUERY = Fact(
         *_amount("depth", "Queries around it; 0 at the top"),
         _flag("recursive", "It is a recursive CTE."),
         _flag("unused_cte", "Its WITH has a query that nothing reads."),
+        Attribute(
+            "unused_cte_name",
+            "text",
+            "The name of a query in its WITH that nothing reads.",
+            lambda _view, use: frozenset(use.unused_ctes) or None,
+        ),
         _flag("duplicate_output", "Two of its outputs have the same name."),
+        Attribute(
+            "duplicate_output_name",
+            "text",
+            "A name that two of its outputs have.",
+            lambda _view, use: frozenset(use.duplicate_outputs) or None,
+        ),
     ),
     shown="role",
 )
