@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pg_guard.catalog.model import Name
 from pg_guard.checks.matching import FALSE, TRUE, UNSURE, All, AnyOf, Condition, Index, NotOf, solve
@@ -152,6 +154,50 @@ def test_records_of_a_branch_that_fails_are_not_told() -> None:
     assert ask(All((met, unmet))) == (FALSE, ())
     assert [each.record.size for each in ask(AnyOf((met, unmet)))[1]] == [1.0]
     assert [each.record.size for each in ask(AnyOf((All((met, unmet)), met)))[1]] == [1.0]
+
+
+names = st.sampled_from(["a", "b", "c", None, UNKNOWN, Possible(("a", "b")), frozenset({"a", "c"})])
+flags = st.sampled_from([True, False, UNKNOWN])
+sizes = st.sampled_from([1.0, 5.0, None, UNKNOWN])
+records = st.lists(st.builds(thing, names, flags, sizes), max_size=4)
+wanted = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.sampled_from("abc").map(lambda text: lambda value: value == text),
+        "flag": st.booleans().map(lambda flag: lambda value: value is flag),
+        "size_over": st.sampled_from([0, 3, 9]).map(lambda bound: lambda value: value > bound),
+    },
+)
+
+
+def plainly(record: Any, tests: Any) -> int:
+    """The same by the definition, one attribute after the other."""
+    truth = TRUE
+    for name, test in tests.items():
+        value = getattr(record, name.removesuffix("_over"))
+        if isinstance(value, Possible):
+            met = {TRUE if test(each) else FALSE for each in value.values}
+            own = met.pop() if len(met) == 1 else UNSURE
+        elif isinstance(value, frozenset):
+            own = TRUE if any(map(test, value)) else FALSE
+        else:
+            own = FALSE if value is None else UNSURE if value is UNKNOWN else TRUE if test(value) else FALSE
+        truth = min(truth, own)
+    return truth
+
+
+@given(records, st.lists(wanted, min_size=1, max_size=5))
+def test_asking_all_conditions_at_once_is_asking_each_by_itself(drawn: list[Any], written: list[Any]) -> None:
+    things = fact(drawn)
+    asked = [Condition(things, tests) for tests in written]
+    hits, _ = Index(asked).ask(VIEW)
+    for condition in asked:
+        expected = max((plainly(record, condition.tests) for record in drawn), default=FALSE)
+        assert solve(condition, hits)[0] == expected
+        fired = [(id(each.record), each.certain) for each in hits.get(condition, ())]
+        assert fired == [
+            (id(each), plainly(each, condition.tests) == TRUE) for each in drawn if plainly(each, condition.tests)
+        ]
 
 
 def test_a_fact_that_fails_does_not_hide_the_others() -> None:
