@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Access", "Reach", "compare_reach", "readable"]
 
 _KINDS: Final = frozenset({"table", "partitioned", "foreign", "view", "matview", "sequence"})
-_CONDITION: Final = "where/missing"
+_CONDITION: Final = "where/"
 _WHOLE: Final = frozenset({"tables/denied", "tables/system"})
 
 
@@ -96,7 +96,11 @@ def readable(guard: Guard, relation: Relation) -> Access:
 def _open(guard: Guard, relation: Relation, outputs: str, hidden: set[str]) -> bool:
     table = f"{_quoted(relation.schema)}.{_quoted(relation.name)}"
     decision = guard.check(f"SELECT {outputs} FROM {table}")  # noqa: S608 - it is decided, and never run
-    rules = {finding.rule for finding in decision.findings if finding.effect == "deny"} - {_CONDITION}
+    rules = {
+        finding.rule
+        for finding in decision.findings
+        if finding.effect == "deny" and not finding.rule.startswith(_CONDITION)
+    }
     hidden |= rules
     return not rules
 

@@ -6,7 +6,7 @@ would look up otherwise.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pg_guard.checks.where import WhereCheck
 from pg_guard.report.places import locate
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from pg_guard.policy.document import Document, KeyPath
 
 __all__ = ["checked_clauses"]
+
+
+_ALWAYS: Final = (
+    "statement/multiple", "sql/empty", "sql/encoding", "sql/readings-differ", "sql/unsupported", "sql/unknown-name",
+    "sql/syntax", "internal/error",
+)  # fmt: skip
 
 
 def checked_clauses(explanation: Explanation, document: Document | None) -> list[dict[str, Any]]:
@@ -77,6 +83,9 @@ def _parts(explanation: Explanation, facts: Facts) -> Iterator[tuple[KeyPath, tu
             off = sum(policy.rules[rule].effect == "off" for rule in ids if rule in policy.rules)
             said = f"{pack.name} {pack.version}: {plural(len(ids) - off, 'rule')} in force"
             yield ("packs", index), ids, f"{said}, {off:,} switched off." if off else f"{said}."
+    if policy.joins.cartesian is not None:
+        said = f"Relations that no condition links: {policy.joins.cartesian}."
+        yield ("joins", "cartesian"), ("joins/cartesian",), said
     limits = policy.limits
     size = len(trace.text.data) if trace.text is not None else 0
     said = f"{size:,} of {limits.sql_bytes:,} bytes; longest IN list {max((each for each, _ in facts.lists), default=0):,} "
@@ -91,7 +100,7 @@ def _parts(explanation: Explanation, facts: Facts) -> Iterator[tuple[KeyPath, tu
         "tokens": "sqlglot does not know this grammar; the tokens of both scanners were compared.",
         "nothing": "The second reading was not needed for this kind of statement.",
     }[trace.compared]
-    yield (), ("sql/readings-differ", "sql/unsupported", "sql/unknown-name", "sql/syntax"), compared
+    yield (), _ALWAYS, compared
 
 
 def _where(explanation: Explanation, facts: Facts) -> Iterator[tuple[KeyPath, tuple[str, ...], str]]:

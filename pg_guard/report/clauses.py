@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pg_guard.policy.document import Document, KeyPath
     from pg_guard.policy.model import FunctionPattern, Policy
 
-__all__ = ["capabilities_of", "find_clauses"]
+__all__ = ["capabilities_of", "find_clauses", "without_clause"]
 
 _LIMITS: Final[dict[str, KeyPath]] = {
     "limits/sql-bytes": ("limits", "sql_bytes"),
@@ -39,6 +39,7 @@ _LIMITS: Final[dict[str, KeyPath]] = {
     "joins/too-many": ("joins", "max_tables"),
 }
 _MOST_CLAUSES: Final = 10
+_OWN: Final = ("statement", "tables", "columns", "where", "joins", "functions", "limits", "load", "sql", "internal")
 
 
 def find_clauses(finding: Finding, explanation: Explanation, document: Document | None) -> tuple[Clause, ...]:
@@ -56,6 +57,13 @@ def find_clauses(finding: Finding, explanation: Explanation, document: Document 
     for clause in _Finder(finding, explanation, document).clauses():
         found.setdefault(clause.path, clause)
     return tuple(found.values())[:_MOST_CLAUSES]
+
+
+def without_clause(finding: Finding) -> str:
+    """What to say of a finding that no clause of the policy is behind."""
+    if finding.rule.partition("/")[0] in _OWN:
+        return "Part of every policy; no clause changes it."
+    return "A check of this deployment's own, outside of the policy."
 
 
 class _Finder:
@@ -83,6 +91,9 @@ class _Finder:
         elif rule == "load/too-large":
             key = "generated_rows" if " rows; " in self.finding.message else "generated_bytes"
             yield self.clause(("limits", key), getattr(self.policy.limits, key), "The statement is over this limit.")
+        elif rule == "joins/cartesian":
+            why = "No condition links the relations."
+            yield self.clause(("joins", "cartesian"), self.policy.joins.cartesian, why)
         elif rule == "statement/not-allowed":
             allowed = ", ".join(self.policy.statements.allow) or "nothing"
             yield self.clause(("statements", "allow"), allowed, "The kind of the statement is not listed.")

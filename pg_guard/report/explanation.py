@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 from pg_guard.facts.predicates import Prover
 from pg_guard.facts.scopes import Cte, Level, Query, Source
 from pg_guard.report.checked import checked_clauses
-from pg_guard.report.clauses import capabilities_of, find_clauses
+from pg_guard.report.clauses import capabilities_of, find_clauses, without_clause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pg_guard.catalog.model import Name
+    from pg_guard.decision import Finding
     from pg_guard.explanation import Explanation
     from pg_guard.facts.model import Facts, ScanUse
     from pg_guard.policy.document import Document
+    from pg_guard.report.places import Clause
 
 __all__ = ["EXPLANATION_SCHEMA", "explanation_document"]
 
@@ -48,7 +50,7 @@ def explanation_document(
         "schema": EXPLANATION_SCHEMA,
         "decision": explanation.decision.to_dict(),
         "reasons": [
-            {"finding": index, "clauses": [each.to_dict() for each in find_clauses(finding, explanation, document)]}
+            _reason(index, finding, find_clauses(finding, explanation, document))
             for index, finding in enumerate(explanation.decision.findings)
         ],
         "facts": _Facts(explanation, facts).document() if facts is not None else None,
@@ -58,6 +60,11 @@ def explanation_document(
         "policy_files": list(files),
         "timings_us": trace.timings_us | explanation.decision.timings_us,
     }
+
+
+def _reason(index: int, finding: Finding, clauses: Iterable[Clause]) -> dict[str, Any]:
+    rows = [each.to_dict() for each in clauses]
+    return {"finding": index, "clauses": rows, "note": "" if rows else without_clause(finding)}
 
 
 class _Places:

@@ -71,7 +71,7 @@ def _via(row: dict[str, Any]) -> str:
 
 def _reason(page: Page, reason: dict[str, Any]) -> None:
     if not reason["clauses"]:
-        page.add("part of every policy; no clause changes it", indent=2, prefix="= clause: ")
+        page.add(reason["note"], indent=2, prefix="= clause: ")
     for clause in reason["clauses"]:
         where = f" ({clause['file']}:{clause['line']}:{clause['column']})" if clause["line"] else ""
         where = where or (f" ({clause['file']})" if clause["file"] else "" if clause["stated"] else " (the default)")

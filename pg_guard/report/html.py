@@ -93,7 +93,7 @@ def render_explanation_page(decision: Decision, document: dict[str, Any], *, nam
         name=name,
         decision=document["decision"],
         findings=[
-            finding | {"number": number, "clauses": reason["clauses"]}
+            finding | {"number": number, "clauses": reason["clauses"], "note": reason["note"]}
             for number, (finding, reason) in enumerate(
                 zip(document["decision"]["findings"], document["reasons"], strict=True), 1
             )

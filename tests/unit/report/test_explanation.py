@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pg_guard.decision import Finding
 from pg_guard.guard import Guard
 from pg_guard.policy.load import load_policy, parse_policy
+from pg_guard.report.clauses import without_clause
 from pg_guard.report.explanation import explanation_document
 from pg_guard.report.explanation_text import render_explanation
 
@@ -42,6 +45,9 @@ def paths(document: dict[str, Any]) -> set[str]:
         ("functions: {mode: denylist, deny: [{capability: random}]}", "SELECT random()", "functions.deny[0]"),
         ("functions: {allow: [{capability: pure}]}", "SELECT random()", "functions.allow"),
         ("functions: {user_defined: deny}", "SELECT own_function(1)", "functions.user_defined"),
+        ("where: [{table: a, equals: {t: ':t'}}]", "SELECT q FROM a WHERE t = 1", "where[0]"),
+        ("where: [{table: a, equals: {t: 2}}]", "SELECT q FROM a WHERE t = 1", "where[0]"),
+        ("joins: {cartesian: deny}", "SELECT 1 FROM a, b", "joins.cartesian"),
         ("joins: {max_tables: 1}", "SELECT 1 FROM a, b", "joins.max_tables"),
         ("statements: {allow: [select]}", "EXPLAIN SELECT 1", "statements.allow"),
         ("limits: {tokens: 3}", "SELECT 1, 2, 3, 4", "limits.tokens"),
@@ -133,3 +139,23 @@ def test_any_width_will_do(width: int) -> None:
     text = render_explanation(explanation.decision, document, width=width)
     assert max(len(line) for line in text.splitlines()) <= max(width, 40)
     assert "tables.deny[0]" in text.replace("\n", "")
+
+
+def test_every_rule_of_the_guard_is_accounted_for() -> None:
+    """What was checked names each rule id that a decision may have, so that "nothing fired" is said of all."""
+    reference = (ROOT / "docs" / "reference.md").read_text()
+    table = reference.partition("## Rule ids")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE))
+    elsewhere = {rule for rule in documented if rule.partition("/")[0] in ("lint", "audit", "check", "test")}
+    everything = "where: [{table: a}]\njoins: {max_tables: 9, cartesian: deny}\ncolumns: {deny: {b: [c]}}"
+    document = explain(everything, "SELECT a.x FROM a WHERE a.x = 1")
+    named = {rule for row in document["checked"] for rule in row["rules"]}
+    assert documented - elsewhere - named == set()
+    assert named - documented == set()
+    assert all(row["fired"] == [] for row in document["checked"])
+
+
+def test_a_check_of_a_deployments_own_is_told_from_the_policy() -> None:
+    finding = Finding("ours/no-mondays", "low", "m", "r")
+    assert "own" in without_clause(finding)
+    assert "every policy" in without_clause(Finding("sql/syntax", "low", "m", "r"))
