@@ -112,12 +112,15 @@ class CheckedStatement:
         decision: What `Guard.check` said of the statement alone, before any comment or baseline.
         findings: What is left of its findings after the filters, lifted ones included.
         filtered: How many findings the filters hide.
+        repeated: True when some of its findings stand at another statement of the file already: the branches of a
+            template share what is around them.
     """
 
     span: Span
     decision: Decision
     findings: tuple[LintFinding, ...]
     filtered: int = 0
+    repeated: bool = False
 
     @property
     def would_deny(self) -> bool:
@@ -130,7 +133,7 @@ class CheckedStatement:
         if not self.would_deny:
             return False
         active = any(entry.active and entry.finding.effect == "deny" for entry in self.findings)
-        return active or (not self.findings and not self.filtered)
+        return active or (not self.findings and not self.filtered and not self.repeated)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from pg_guard.report.linted import (
 from pg_guard.report.rulebook import rulebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from pg_guard.decision import Decision, Finding, Span
     from pg_guard.entry.cli.allowing import Allowance
@@ -64,7 +64,8 @@ class _Gathered:
 
     source: Source
     statements: list[tuple[Span, Decision]] = field(default_factory=list)
-    by_place: dict[Span, int] = field(default_factory=dict)
+    by_start: dict[int, int] = field(default_factory=dict)
+    repeated: set[int | None] = field(default_factory=set)
     raw: list[_Raw] = field(default_factory=list)
     filtered: defaultdict[int | None, int] = field(default_factory=lambda: defaultdict(int))
     seen: set[tuple[Span | None, str, str]] = field(default_factory=set)
@@ -72,12 +73,18 @@ class _Gathered:
     in_part: list[Skipped] = field(default_factory=list)
 
     def statement(self, span: Span, decision: Decision) -> int:
-        """Add a statement and return its index; branches of a template may share one, then a refusal counts."""
-        index = self.by_place.setdefault(span, len(self.statements))
+        """Add a statement and return its index.
+
+        In the texts of a template's branches it may begin at the same place: then it is one, as long as its longest
+        form, and refused when one of its forms is.
+        """
+        index = self.by_start.setdefault(span.start, len(self.statements))
         if index == len(self.statements):
             self.statements.append((span, decision))
-        elif not decision.allowed or decision.would_deny:
-            self.statements[index] = (span, decision)
+            return index
+        known_span, known = self.statements[index]
+        refused = not decision.allowed or decision.would_deny
+        self.statements[index] = (span if span.end > known_span.end else known_span, decision if refused else known)
         return index
 
 
@@ -160,10 +167,12 @@ class Linter:
             raw += [(_at(_hinted(finding, text), inner, start, end), index, normal) for finding in decision.findings]
             tell()
         allowances = self._allowances(inner, script)
+        by_end = _by_end(allowances)
         for finding, number, normal in raw:
             owner = None if number is None else owners[number]
+            end = script.statements[number][1] if number is not None else finding.span.end if finding.span else -1
             # Offered to the comments first, so that a comment is not called unused for what a filter hides.
-            suppression = _suppression(allowances, finding, number, script, fragment, into.source, self.rules)
+            suppression = _suppression(by_end.get(end, ()), finding, self.rules, fragment, into.source)
             self._add(_Raw(_in_file(finding, fragment, into.source), owner, normal, suppression), into)
         for allowance in allowances:
             comment = allowance.comment
@@ -175,7 +184,8 @@ class Linter:
         span = raw.finding.span
         key = (span, raw.finding.rule, raw.finding.message)
         if key in into.seen:
-            return  # the same place in another branch of a template
+            into.repeated.add(raw.owner)  # the same place in the text of another branch
+            return
         into.seen.add(key)
         if self.filters.keeps(raw.finding, self.rules):
             into.raw.append(raw)
@@ -214,6 +224,8 @@ class Linter:
 
     def _comments(self, into: _Gathered) -> None:
         """Report what is wrong with the allow comments themselves, once all findings were offered to them."""
+        if not into.allowances:
+            return
         may_fire = {rule: self.filters.names(rule, self.rules) for rule in self.rules}
         for (start, end), allowance in sorted(into.allowances.items(), key=lambda item: item[0]):
             text = " ".join(into.source.text[start:end].split())
@@ -228,7 +240,7 @@ class Linter:
             fingerprint = fingerprints.next(raw.finding.rule, raw.text)
             owned[raw.owner].append(LintFinding(raw.finding, fingerprint, raw.text, raw.suppression))
         statements = tuple(
-            CheckedStatement(span, decision, tuple(owned[index]), gathered.filtered[index])
+            CheckedStatement(span, decision, tuple(owned[index]), gathered.filtered[index], index in gathered.repeated)
             for index, (span, decision) in enumerate(gathered.statements)
         )
         return FileReport(
@@ -292,25 +304,21 @@ def _targets(script: Script, every: Iterable[Any]) -> list[Target]:
     return sorted(found)
 
 
-def _suppression(
-    allowances: Sequence[Allowance],
-    finding: Finding,
-    number: int | None,
-    script: Script,
-    fragment: Fragment,
-    source: Source,
-    rules: Mapping[str, RuleInfo],
-) -> Suppression | None:
-    """What lifts a finding: the first comment at its statement, or at the command that it is about."""
-    if not allowances or finding.span is None:
-        return None
-    end = script.statements[number][1] if number is not None else finding.span.end
-    lifted = None
+def _by_end(allowances: Iterable[Allowance]) -> dict[int, list[Allowance]]:
+    """The comments by the end of what they stand at; no two statements or commands end at the same place."""
+    found: dict[int, list[Allowance]] = {}
     for allowance in allowances:
-        target = allowance.target
-        if target is None or target.end != end or not allowance.lifts(finding, rules):
-            continue
-        comment = allowance.comment
-        place = source.span(*fragment.place(comment.start, comment.end))
-        lifted = lifted or Suppression("comment", comment.reason, place)
-    return lifted
+        if allowance.target is not None:
+            found.setdefault(allowance.target.end, []).append(allowance)
+    return found
+
+
+def _suppression(
+    allowances: Iterable[Allowance], finding: Finding, rules: Mapping[str, RuleInfo], fragment: Fragment, source: Source
+) -> Suppression | None:
+    """What lifts a finding: the first of the comments at its statement, or at the command that it is about."""
+    lifting = [allowance.comment for allowance in allowances if allowance.lifts(finding, rules)]
+    if not lifting:
+        return None
+    comment = lifting[0]
+    return Suppression("comment", comment.reason, source.span(*fragment.place(comment.start, comment.end)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pg_guard.entry.cli import files
-from pg_guard.entry.cli.files import find_sql_files, read_sql
+from pg_guard.entry.cli.files import SqlFile, find_files, find_sql_files, read_sql
 from pg_guard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -105,3 +105,35 @@ def test_a_file_without_permission(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(UsageError, match=r"(?i)permission"):
         read_sql(str(path))
+
+
+@pytest.mark.parametrize(
+    ("embedded", "expected"),
+    [
+        ((), [("q.sql", "sql")]),
+        (("python",), [("a.py", "python"), ("q.sql", "sql")]),
+        (("markdown",), [("b.md", "markdown"), ("c.MARKDOWN", "markdown"), ("q.sql", "sql")]),
+        (("jinja",), [("d.sql.j2", "jinja"), ("e.jinja", "jinja"), ("q.sql", "jinja")]),
+    ],
+)
+def test_other_files_are_found_only_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedded: tuple[str, ...], expected: list[tuple[str, str]]
+) -> None:
+    names = ("a.py", "b.md", "c.MARKDOWN", "d.sql.j2", "e.jinja", "q.sql", "x.txt", ".venv/x.py", "node_modules/x.md")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert [(file.name, file.language) for file in find_files(["."], embedded=embedded)] == expected
+    # A file that is named is read, whatever its suffix; one of another language only when it was asked for.
+    assert find_files(["x.txt"]) == [SqlFile("x.txt", "x.txt", "sql")]
+    for name, kind in (("a.py", "python"), ("b.md", "markdown"), ("e.jinja", "jinja")):
+        if kind not in embedded:
+            with pytest.raises(UsageError) as caught:
+                find_files([name], embedded=embedded)
+            assert caught.value.hint == f"add --embedded {kind}"
+
+
+def test_standard_input_is_a_file() -> None:
+    assert find_files(["-", "-"]) == [SqlFile("-", "standard input", "sql")]
+    assert find_files(["-"], stdin_name="x.md", embedded=["markdown"]) == [SqlFile("-", "x.md", "markdown")]
