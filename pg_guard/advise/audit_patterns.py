@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard.advise.finding import AuditFinding, listed
 from pg_guard.advise.quoting import printable
+from pg_guard.catalog.model import Name
 from pg_guard.checks.functions import Signature
 from pg_guard.checks.patterns import NamePattern, NameSet
 from pg_guard.policy.coverage import is_exact
@@ -37,6 +38,9 @@ def audit_patterns(subject: AuditSubject) -> Iterator[AuditFinding]:
 
 
 def _matched(subject: AuditSubject, text: str, *, fold: bool) -> list[Relation]:
+    schema, dot, name = text.partition(".")
+    if dot and is_exact(text) and '"' not in text and (known := subject.catalog.relation_index.get(Name(schema, name))):
+        return [known]  # most patterns name one relation, and need no look at all the others
     pattern = NamePattern(text, fold=fold)
     return [each for each in subject.catalog.relations if pattern.matches(each.key)]
 

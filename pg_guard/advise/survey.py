@@ -17,6 +17,7 @@ from pg_guard.advise.reach import READABLE, Reach, is_user_schema
 from pg_guard.advise.requirements import require_tenants
 from pg_guard.advise.schemas import choose_schemas
 from pg_guard.advise.sensitive import Hint, Vocabulary, load_vocabulary
+from pg_guard.advise.subject import load_dangers
 from pg_guard.errors import UsageError
 from pg_guard.policy.model import Policy
 
@@ -95,9 +96,19 @@ class _Surveyor:
         self.deny: dict[str, Line] = {}
         self.columns: dict[str, dict[str, Line]] = {}
 
-    def _of_extension(self, relation: Relation) -> bool:
+    def _of_extension(self, relation: Relation) -> str:
         row_type = self.catalog.type_index.get(relation.key)
-        return row_type is not None and bool(row_type.extension)
+        return row_type.extension if row_type is not None else ""
+
+    def _close_extensions(self) -> None:
+        """Deny what dangerous extensions put into the schemas; tables of others (reference data) stay."""
+        dangers = load_dangers()
+        for relation in self.catalog.relations:
+            if relation.kind in READABLE and relation.schema in self.schemas:
+                extension = self._of_extension(relation)
+                danger = dangers["system"].get(relation.name) or dangers["extensions"].get(extension)
+                if extension and danger is not None:
+                    self._add(pattern(relation.key), f"of the extension {printable(extension)}: {danger.why}")
 
     def plan(self) -> Plan:
         closed = self._close_schemas()
@@ -108,6 +119,7 @@ class _Surveyor:
             if pattern(relation.key) not in self._denied():
                 self._look_at_columns(relation)
         self._follow_keys(open_relations)
+        self._close_extensions()
         if self.strict:
             self._close_foreign(open_relations)
             self._close_parents(open_relations)

@@ -232,7 +232,7 @@ def test_a_starter_policy_has_no_names_that_match_nothing(odd: OddDatabase, tmp_
 def test_the_text_keeps_to_the_width(odd: OddDatabase, policy: Path, width: str) -> None:
     process = run("audit", "--dsn", odd.reader, "--policy", str(policy), COLUMNS=width)
     assert process.returncode == 1
-    assert process.stderr == "Reading the catalog ...\n"
+    assert all(line.endswith(" ...") for line in process.stderr.splitlines())  # progress
     assert max(cell_len(line) for line in process.stdout.splitlines()) <= int(width)
     first, *_ = process.stdout.splitlines()
     assert first.startswith("audit of policy odd 1 on database odd_audit")

@@ -77,6 +77,7 @@ def audit(
 
     click.echo("Reading the catalog ...", err=True)
     estate = asyncio.run(read_estate(uri, timeout=timeout))
+    click.echo(f"Looking at {plural(len(estate.around.relations), 'relation')} ...", err=True)
     report = run_audit(policy, estate)
     width, color = terminal()
     text = _render(report, output_format, fail_on, width, color=color and output is None)

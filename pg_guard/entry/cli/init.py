@@ -71,6 +71,7 @@ def init(dsn: str | None, schemas: tuple[str, ...], output: str, force: bool, st
 
     click.echo("Reading the catalog ...", err=True)
     estate = asyncio.run(read_estate(uri, timeout=timeout))
+    click.echo(f"Looking at {plural(len(estate.around.relations), 'relation')} ...", err=True)
     starter = write_starter(survey(estate, schemas, strict=strict), estate.catalog)
     if output == "-":
         # Bytes, so that the file is UTF-8 in every locale.

@@ -85,3 +85,19 @@ def test_a_database_too_large_for_one_file_is_refused_politely(demo_estate: Esta
     large = replace(catalog, relations=(*catalog.relations, *many))
     with pytest.raises(UsageError, match="larger than a policy file may be"):
         write_starter(survey(replace(demo_estate, catalog=large)), large)
+
+
+def test_what_a_telling_extension_brings_is_denied(demo_estate: Estate) -> None:
+    catalog = demo_estate.catalog
+    view = replace(catalog.relation_index[Name("analytics", "daily_sales")], schema="public", name="pg_stat_statements")
+    row_type = replace(
+        catalog.type_index[Name("analytics", "daily_sales")],
+        schema="public",
+        name="pg_stat_statements",
+        extension="pg_stat_statements",
+    )
+    extended = replace(catalog, relations=(*catalog.relations, view), types=(*catalog.types, row_type))
+    plan = survey(replace(demo_estate, catalog=extended))
+    (line,) = [each for each in plan.deny if each.value == "public.pg_stat_statements"]
+    assert line.active
+    assert line.why.startswith("of the extension pg_stat_statements: it shows the statements of other sessions")
