@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias
 
 from pg_guard.catalog.model import Name
@@ -160,6 +161,7 @@ class Statement:
         kind: Kind of the outermost statement, as in ``select``.
         catalog: The catalog under which names were resolved, or None.
         search_path: The schemas in which names without a schema were looked up.
+        principal: What is known of who asks, attributes of the policy's `principals` included; it cannot be changed.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -168,6 +170,7 @@ class Statement:
         self.kind = subject.facts.kind
         self.catalog: Catalog | None = subject.names.catalog
         self.search_path: tuple[str, ...] = tuple(subject.names.search_path)
+        self.principal: Mapping[str, object] = MappingProxyType(dict(subject.principal))
 
     def records(self, fact: str) -> tuple[Record, ...]:
         """All records of a fact: ``relation``, ``column``, ``function``, ``scan``, ``join`` …
@@ -229,7 +232,7 @@ class CustomCheck:
                 if not isinstance(finding, Finding):
                     raise TypeError(f"a check gives findings, not {type(finding).__name__}")
                 findings.append(finding)
-        except Exception as error:  # noqa: BLE001 - a check that fails refuses, whatever it was
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a check that fails refuses, whatever it was
             findings.append(
                 Finding(
                     "check/failed",

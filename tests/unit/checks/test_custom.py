@@ -68,7 +68,11 @@ def gives_nothing(_: Statement) -> Any:
     return None
 
 
-@pytest.mark.parametrize("check", [raises, raises_late, gives_nonsense, gives_nothing])
+def leaves(_: Statement) -> Any:
+    raise SystemExit(0)
+
+
+@pytest.mark.parametrize("check", [raises, raises_late, gives_nonsense, gives_nothing, leaves])
 def test_a_check_that_fails_refuses_and_the_others_are_heard(check: Any) -> None:
     decision = Guard(POLICY, checks=[check, no_orders]).check("SELECT id FROM public.orders")
     assert not decision.allowed
@@ -128,6 +132,17 @@ def test_a_statement_tells_what_it_is(demo_catalog: Catalog) -> None:
     assert (statement.sql, statement.kind) == ("EXPLAIN SELECT 1", "explain")
     assert statement.catalog is demo_catalog
     assert statement.search_path == demo_catalog.search_path
+
+
+def test_a_check_sees_who_asks_and_cannot_change_it() -> None:
+    def only_seven(statement: Statement) -> Iterator[Finding]:
+        if statement.principal.get("tenant_id") != 7:
+            yield statement.finding("house/tenant", "Only seven may ask.")
+        statement.principal["tenant_id"] = 7  # type: ignore[index] # the test's point
+
+    guard = Guard(POLICY, checks=[only_seven])
+    assert [f.rule for f in guard.check("SELECT 1", principal={"tenant_id": 7}).findings] == ["check/failed"]
+    assert set(rules(guard, "SELECT 1")) == {"house/tenant", "check/failed"}
 
 
 def test_every_fact_and_attribute_can_be_read(demo_catalog: Catalog) -> None:
