@@ -302,33 +302,35 @@ def test_the_counts_of_junit_agree(tmp_path: Path, rules: Path) -> None:
 # -- allow comments --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def linted(texts: list[str], cwd: Path, *arguments: str) -> list[dict[str, Any]]:
+    """What the JSON document says of each text, each in a file of its own, in one run."""
+    names = [f"{number:02}.sql" for number in range(len(texts))]
+    for name, text in zip(names, texts, strict=True):
+        (cwd / name).write_text(text)
+    files: list[dict[str, Any]] = document(lint(*names, "--format", "json", *arguments, cwd=cwd))["files"]
+    return files
+
+
+def test_an_allow_comment_with_a_reason_lifts_the_findings_of_its_statement(tmp_path: Path) -> None:
+    texts = [
         f"-- pg-guard: allow tables/denied audited in HR-1\n{DENIED};",
         f"{DENIED}; -- pg-guard: allow tables/denied audited in HR-1",
         f"{DENIED} /* pg-guard: allow tables/denied audited in HR-1 */;",
         "SELECT name, -- pg-guard: allow tables/denied audited in HR-1\n salary FROM hr.employees;",
-        f"/* pg-guard: allow columns/denied, tables/denied:\n   audited in HR-1 */\n-- more\n{DENIED}, hr.employees e2",
+        f"/* pg-guard: allow columns/denied, tables/denied:\n   audited in HR-1 */\n-- x\n{DENIED} e WHERE e IS NULL",
         f"SELECT 1; /* PG: x */ {DENIED}; -- pg-guard: allow tables/denied - audited in HR-1\nSELECT 2",
-    ],
-)
-def test_an_allow_comment_with_a_reason_lifts_the_findings_of_its_statement(tmp_path: Path, text: str) -> None:
-    (tmp_path / "a.sql").write_text(text)
-    process = lint("a.sql", "--format", "json", cwd=tmp_path)
-    loaded = document(process)
-    (file,) = loaded["files"]
-    lifted = [entry for statement in file["statements"] for entry in statement["suppressed"]]
-    assert lifted
-    for entry in lifted:
-        assert entry["suppressed"]["by"] == "comment"
-        assert entry["suppressed"]["reason"] == "audited in HR-1"
-        span = entry["suppressed"]["span"]
-        assert "pg-guard: allow" in text[span["start"] : span["end"]]
-    remaining = [entry["rule"] for statement in file["statements"] for entry in statement["findings"]]
-    assert "tables/denied" not in remaining
-    assert loaded["counts"]["suppressed"] == len(lifted)
-    assert process.returncode == (1 if remaining or file["findings"] else 0)
+    ]
+    for text, file in zip(texts, linted(texts, tmp_path), strict=True):
+        lifted = [entry for statement in file["statements"] for entry in statement["suppressed"]]
+        assert {entry["rule"] for entry in lifted} >= {"tables/denied"}
+        for entry in lifted:
+            assert entry["suppressed"]["by"] == "comment"
+            assert entry["suppressed"]["reason"] == "audited in HR-1"
+            span = entry["suppressed"]["span"]
+            assert "pg-guard: allow" in text[span["start"] : span["end"]]
+        assert [statement["findings"] for statement in file["statements"] if statement["findings"]] == []
+        assert file["findings"] == []
+    assert lint(".", cwd=tmp_path).returncode == 0
 
 
 def test_a_lifted_finding_is_suppressed_in_sarif(tmp_path: Path) -> None:
@@ -345,42 +347,40 @@ def test_a_lifted_finding_is_suppressed_in_sarif(tmp_path: Path) -> None:
     assert "::" not in lint("a.sql", "--format", "github", cwd=tmp_path).stdout
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        # no reason: nothing is lifted, and that is a finding
-        (f"-- pg-guard: allow tables/denied\n{DENIED}", {"tables/denied": "deny", "lint/allow-without-reason": "deny"}),
-        (f"-- pg-guard: allow tables/denied -- 123 …\n{DENIED}", {"tables/denied": "deny", "lint/allow-without-reason": "deny"}),
-        # nothing to lift
-        (f"-- pg-guard: allow tables/denied old\n{ALLOWED}", {"lint/unused-allow": "warn"}),
-        (f"-- pg-guard: allow tables/denid typo\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
-        (f"-- pg-guard: alow tables/denied typo\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
-        (f"-- pg-guard: allow\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
-        # too far away
-        (f"-- pg-guard: allow tables/denied old\n\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
-        (f"{DENIED};\n-- pg-guard: allow tables/denied late\n", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
-        (f"-- pg-guard: allow tables/denied first only\n{ALLOWED};\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
-        # a group lifts warnings only, and a star alone nothing
-        (f"-- pg-guard: allow tables/* all of it\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
-        (f"-- pg-guard: allow */* all of it\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
-        (f"-- pg-guard: allow * all of it\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
-        # no comment at all
-        (f"{DENIED} WHERE '-- pg-guard: allow tables/denied in a text' <> ''", {"tables/denied": "deny"}),
-        (f"-- see pg-guard: allow tables/denied reason\n{DENIED}", {"tables/denied": "deny"}),
-        # another rule's comment
-        ("-- pg-guard: allow columns/denied why\nDELETE FROM orders", {"statement/not-allowed": "deny", "lint/unused-allow": "warn"}),
-        # comments cannot lift what is wrong with comments
-        (f"-- pg-guard: allow lint/allow-without-reason because\n-- pg-guard: allow tables/denied\n{DENIED}",
-         {"tables/denied": "deny", "lint/allow-without-reason": "deny", "lint/unused-allow": "warn"}),
-    ],
-)  # fmt: skip
-def test_what_a_comment_does_not_lift(tmp_path: Path, text: str, expected: dict[str, str]) -> None:
-    (tmp_path / "a.sql").write_text(text)
-    process = lint("a.sql", "--format", "json", cwd=tmp_path)
-    (file,) = document(process)["files"]
-    found = [*file["findings"], *(entry for statement in file["statements"] for entry in statement["findings"])]
-    assert {entry["rule"]: entry["effect"] for entry in found} == expected
-    assert process.returncode == (1 if "deny" in expected.values() else 0)
+NOT_LIFTED = [
+    # no reason: nothing is lifted, and that is a finding
+    (f"-- pg-guard: allow tables/denied\n{DENIED}", {"tables/denied": "deny", "lint/allow-without-reason": "deny"}),
+    (f"-- pg-guard: allow tables/denied -- 123 …\n{DENIED}", {"tables/denied": "deny", "lint/allow-without-reason": "deny"}),
+    # nothing to lift
+    (f"-- pg-guard: allow tables/denied old\n{ALLOWED}", {"lint/unused-allow": "warn"}),
+    (f"-- pg-guard: allow tables/denid typo\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
+    (f"-- pg-guard: alow tables/denied typo\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
+    (f"-- pg-guard: allow\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
+    # too far away
+    (f"-- pg-guard: allow tables/denied old\n\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
+    (f"{DENIED};\n-- pg-guard: allow tables/denied late\n", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
+    (f"-- pg-guard: allow tables/denied first only\n{ALLOWED};\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
+    # a group lifts warnings only, and a star alone nothing
+    (f"-- pg-guard: allow tables/* all of it\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
+    (f"-- pg-guard: allow */* all of it\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
+    (f"-- pg-guard: allow * all of it\n{DENIED}", {"tables/denied": "deny", "lint/unused-allow": "warn"}),
+    # no comment at all
+    (f"{DENIED} WHERE '-- pg-guard: allow tables/denied in a text' <> ''", {"tables/denied": "deny"}),
+    (f"-- see pg-guard: allow tables/denied reason\n{DENIED}", {"tables/denied": "deny"}),
+    # another rule's comment
+    ("-- pg-guard: allow columns/denied why\nDELETE FROM orders", {"statement/not-allowed": "deny", "lint/unused-allow": "warn"}),
+    # comments cannot lift what is wrong with comments
+    (f"-- pg-guard: allow lint/allow-without-reason because\n-- pg-guard: allow tables/denied\n{DENIED}",
+    {"tables/denied": "deny", "lint/allow-without-reason": "deny", "lint/unused-allow": "warn"}),
+]  # fmt: skip
+
+
+def test_what_a_comment_does_not_lift(tmp_path: Path) -> None:
+    for (text, expected), file in zip(NOT_LIFTED, linted([text for text, _ in NOT_LIFTED], tmp_path), strict=True):
+        found = [*file["findings"], *(entry for statement in file["statements"] for entry in statement["findings"])]
+        assert {entry["rule"]: entry["effect"] for entry in found} == expected, text
+    assert lint("00.sql", cwd=tmp_path).returncode == 1
+    assert lint("02.sql", cwd=tmp_path).returncode == 0  # only an unused comment
 
 
 def test_names_and_groups_of_pack_rules(tmp_path: Path, rules: Path) -> None:
@@ -566,10 +566,12 @@ def test_filters_count_what_they_hide(
 ) -> None:
     (tmp_path / "a.sql").write_text("SELECT * FROM orders")
     assert counts("a.sql", "--rules", str(rules), *options, cwd=tmp_path, policy=None) == expected
-    process = lint("a.sql", "--rules", str(rules), *options, cwd=tmp_path, policy=None)
-    assert process.returncode == ("findings" in expected)
-    if "filtered" in expected:
-        assert f"{expected['filtered']} filtered out" in process.stdout
+
+
+def test_what_is_filtered_out_is_told(tmp_path: Path, rules: Path) -> None:
+    (tmp_path / "a.sql").write_text("SELECT * FROM orders")
+    process = lint("a.sql", "--rules", str(rules), "--ignore", "team", cwd=tmp_path, policy=None)
+    assert (process.returncode, process.stdout) == (0, "1 file, 1 statement: 0 denied, 0 findings, 2 filtered out\n")
 
 
 @pytest.mark.parametrize(
@@ -764,6 +766,14 @@ def test_every_branch_of_a_template_is_checked(tmp_path: Path) -> None:
         (entry["rule"], entry["span"]["line"]) for s in loaded["files"][0]["statements"] for entry in s["findings"]
     ]
     assert sorted(found) == [("tables/denied", 3), ("where/missing", 1)]
+    assert (loaded["counts"]["denied"], loaded["counts"]["findings"]) == (2, 2)
+
+
+def test_what_branches_of_a_template_share_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text(
+        "{% if a %}WITH x AS (SELECT 1){% endif %} SELECT salary FROM hr.employees {% if b %}LIMIT 5{% else %}{% endif %}"
+    )
+    assert counts("a.sql", "--embedded", "jinja", cwd=tmp_path) == {"denied": 1, "findings": 1}
 
 
 def test_files_that_their_language_does_not_accept(tmp_path: Path) -> None:
