@@ -60,6 +60,8 @@ def read_snapshot(path: Path) -> Catalog:
         CatalogError: The file is missing or unreadable, or is not a snapshot of this version.
     """
     try:
+        if path.is_char_device() or path.is_block_device():  # some never end
+            raise CatalogError(f"cannot read the catalog snapshot {path}: not a regular file")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise CatalogError(f"there is no catalog snapshot at {path}", hint=_REMEDY) from None
