@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
 import pytest
+from mcp import Client, StdioServerParameters
 
 from tests.sarif import problems
 
@@ -424,6 +425,21 @@ def test_comments_mean_nothing_to_the_guard(demo_guard: Guard, tmp_path: Path) -
     assert lint("a.sql", cwd=tmp_path).returncode == 0  # the same text, where reviewers read it
 
 
+async def test_comments_mean_nothing_to_the_mcp_server(demo_dsn: str) -> None:
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "pg_guard", "serve", "--policy", POLICY],
+        env={**os.environ, "PG_GUARD_DSN": demo_dsn},
+    )
+    async with Client(server, read_timeout_seconds=60) as client:
+        answer = await client.call_tool(
+            "run_sql", {"sql": f"/* pg-guard: allow tables/denied I may */ {DENIED} -- pg-guard: allow tables/denied x"}
+        )
+    assert answer.structured_content is not None
+    assert answer.structured_content["decision"] == "deny"
+    assert answer.structured_content["rows"] == []
+
+
 # -- baselines -------------------------------------------------------------------------------------------------------
 
 
@@ -432,7 +448,7 @@ def test_a_baseline_lets_known_findings_pass_and_no_others(tmp_path: Path) -> No
     source.write_text(f"{DENIED};\n{ALLOWED};\n")
     written = lint("a.sql", "--write-baseline", "known.json", cwd=tmp_path)
     assert written.returncode == 0
-    assert "Wrote 1 known findings to known.json" in written.stderr
+    assert "Wrote 1 known finding to known.json" in written.stderr
     assert "line" not in json.loads((tmp_path / "known.json").read_text())["findings"][0]
     arguments = ("a.sql", "--baseline", "known.json")
     assert lint(*arguments, cwd=tmp_path).returncode == 0
@@ -473,6 +489,8 @@ def test_entries_of_files_that_were_not_read_are_not_stale(tmp_path: Path) -> No
         (tmp_path / name).write_text(DENIED)
     lint(".", "--write-baseline", "known.json", cwd=tmp_path)
     assert counts("a.sql", "--baseline", "known.json", cwd=tmp_path) == {"baseline": 1}
+    for name in ("./a.sql", str(tmp_path / "a.sql"), "../" + tmp_path.name + "/a.sql"):
+        assert counts(name, "--baseline", "known.json", cwd=tmp_path) == {"baseline": 1}
     # A file that was renamed takes its entries along.
     (tmp_path / "b.sql").rename(tmp_path / "c.sql")
     assert counts(".", "--baseline", "known.json", cwd=tmp_path) == {"baseline": 2}

@@ -19,6 +19,7 @@ from pg_guard.entry.cli.files import read_sql
 from pg_guard.errors import UsageError
 from pg_guard.report import json as report_json
 from pg_guard.report.linted import LintFinding, StaleEntry, Suppression
+from pg_guard.report.paths import relative_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,8 +74,8 @@ def apply_baseline(report: LintReport, entries: Iterable[StaleEntry]) -> LintRep
     An entry of a file that this run did not read is neither used nor stale, unless the file is gone: then what it
     knew may have moved, and it is looked for in all files.
     """
-    linted = {file.path for file in report.files if file.error is None}
-    unread = {file.path for file in report.files if file.error is not None}
+    linted = {_name(file) for file in report.files if file.error is None}
+    unread = {_name(file) for file in report.files if file.error is not None}
     here: defaultdict[tuple[str, str], list[StaleEntry]] = defaultdict(list)
     moved: defaultdict[str, list[StaleEntry]] = defaultdict(list)
     for entry in entries:
@@ -88,6 +89,11 @@ def apply_baseline(report: LintReport, entries: Iterable[StaleEntry]) -> LintRep
     return replace(report, files=files, stale=tuple(stale))
 
 
+def _name(file: FileReport) -> str:
+    """The file as a baseline names it: however it was given, from the working directory."""
+    return relative_name(file.path) or file.path
+
+
 def _known(
     file: FileReport,
     here: Mapping[tuple[str, str], list[StaleEntry]],
@@ -96,7 +102,7 @@ def _known(
     def mark(entry: LintFinding) -> LintFinding:
         if not entry.active:
             return entry
-        for known in (here.get((file.path, entry.fingerprint)), moved.get(entry.fingerprint)):
+        for known in (here.get((_name(file), entry.fingerprint)), moved.get(entry.fingerprint)):
             if known:
                 known.pop()
                 return replace(entry, suppression=Suppression("baseline"))
@@ -118,7 +124,7 @@ def write_baseline(path: str, report: LintReport) -> int:
     if report.counts["errors"]:
         raise UsageError("the baseline was not written: not every file could be read", hint="see the errors above")
     entries = [
-        StaleEntry(file.path, entry.finding.rule, _shortened(entry.statement), entry.fingerprint).to_dict()
+        StaleEntry(_name(file), entry.finding.rule, _shortened(entry.statement), entry.fingerprint).to_dict()
         for file in report.files
         for entry in file.findings
         if entry.suppression is None or entry.suppression.kind == "baseline"

@@ -145,6 +145,7 @@ def lint(
     from pg_guard.entry.cli.linting import Linter
     from pg_guard.entry.cli.rule_sources import build_guard, load_packs
     from pg_guard.report.rulebook import rulebook
+    from pg_guard.report.text import plural
 
     known = read_baseline(baseline) if baseline else ()
     extra = load_packs(packs, rules)
@@ -160,7 +161,7 @@ def lint(
     _write(report, output_format, omit_suppressed=omit_suppressed)
     if write_baseline:
         count = write(write_baseline, report)
-        click.echo(f"Wrote {count:,} known findings to {write_baseline}", err=True)
+        click.echo(f"Wrote {plural(count, 'known finding')} to {write_baseline}", err=True)
         return 0
     return report.exit_code
 
