@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pg_guard.checks.where import WhereCheck
-from pg_guard.report.places import locate
+from pg_guard.report.places import Locator
 from pg_guard.report.text import plural
 
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ def checked_clauses(explanation: Explanation, document: Document | None) -> list
         return []
     found = {finding.rule for finding in explanation.decision.findings}
     rows = []
+    locator = Locator(document)
     for path, rules, said in _parts(explanation, facts):
         fired = sorted(found & set(rules))
-        place = locate(document, path, None, "") if path else None
+        place = locator.clause(path, None, "") if path else None
         rows.append(
             {
                 "clause": place.path if place else "every policy",

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pg_guard.facts.predicates import Prover
 from pg_guard.facts.scopes import Cte, Level, Query, Source
+from pg_guard.report.called import capabilities_of
 from pg_guard.report.checked import checked_clauses
-from pg_guard.report.clauses import capabilities_of, find_clauses, without_clause
+from pg_guard.report.clauses import ClauseFinder, without_clause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,12 +47,12 @@ def explanation_document(
     """
     trace = explanation.trace
     facts = trace.facts
+    finder = ClauseFinder(explanation, document)
     return {
         "schema": EXPLANATION_SCHEMA,
         "decision": explanation.decision.to_dict(),
         "reasons": [
-            _reason(index, finding, find_clauses(finding, explanation, document))
-            for index, finding in enumerate(explanation.decision.findings)
+            _reason(index, finding, finder.find(finding)) for index, finding in enumerate(explanation.decision.findings)
         ],
         "facts": _Facts(explanation, facts).document() if facts is not None else None,
         "scopes": _Scopes(explanation, facts).document() if facts is not None else None,

@@ -92,12 +92,13 @@ def render_explanation_page(decision: Decision, document: dict[str, Any], *, nam
         left_out=max(0, len(text) - _MOST_TEXT),
         name=name,
         decision=document["decision"],
+        findings_left_out=max(0, len(decision.findings) - _MOST_MARKS),
         findings=[
             finding | {"number": number, "clauses": reason["clauses"], "note": reason["note"]}
             for number, (finding, reason) in enumerate(
                 zip(document["decision"]["findings"], document["reasons"], strict=True), 1
             )
-        ],
+        ][:_MOST_MARKS],
         **{key: document[key] for key in ("facts", "scopes", "readings", "checked", "policy_files", "timings_us")},
     )
 

@@ -10,7 +10,7 @@ from pg_guard.policy.document import KeyPath, format_path
 if TYPE_CHECKING:
     from pg_guard.policy.document import Document
 
-__all__ = ["Clause", "locate"]
+__all__ = ["Clause", "Locator"]
 
 _MOST_LINE: Final = 400
 
@@ -43,18 +43,45 @@ class Clause(NamedTuple):
         return self._asdict()
 
 
-def locate(document: Document | None, path: KeyPath, value: object, why: str) -> Clause:
-    """The clause at a key path, with its place and its line in the file that states it."""
-    shown = "" if value is None else str(value)
-    if document is None:
-        return Clause(format_path(path), shown, why, stated=False)
-    place, nearest = document.place(path)
-    if not place.secret and nearest != path and not _is_single(document, path, nearest):
-        return Clause(format_path(path), shown, why, stated=False)
-    if place.secret:
-        return Clause(format_path(path), "", why, stated=True, file=place.file)
-    text = _line(place.file, place.line)
-    return Clause(format_path(path), shown, why, True, place.file, place.line, place.column, text)
+class Locator:
+    """Finds clauses in the files that a document was made of; each file is read once.
+
+    Args:
+        document: The document with its places; without one, no clause has a place.
+    """
+
+    def __init__(self, document: Document | None) -> None:
+        self._document = document
+        self._lines: dict[str, tuple[str, ...]] = {}
+
+    def clause(self, path: KeyPath, value: object, why: str) -> Clause:
+        """The clause at a key path.
+
+        Args:
+            path: The key path.
+            value: What stands there; None where that is too long to show.
+            why: What it has to do with the statement.
+        """
+        shown = "" if value is None else str(value)
+        document = self._document
+        if document is None:
+            return Clause(format_path(path), shown, why, stated=False)
+        place, nearest = document.place(path)
+        if place.secret:
+            return Clause(format_path(path), "", why, stated=True, file=place.file)
+        if nearest != path and not _is_single(document, path, nearest):
+            return Clause(format_path(path), shown, why, stated=False)
+        text = self._line(place.file, place.line)
+        return Clause(format_path(path), shown, why, True, place.file, place.line, place.column, text)
+
+    def _line(self, file: str, line: int) -> str:
+        if file not in self._lines:
+            try:
+                self._lines[file] = tuple(Path(file).read_text(encoding="utf-8-sig").split("\n"))
+            except (OSError, ValueError):
+                self._lines[file] = ()
+        lines = self._lines[file]
+        return lines[line - 1].rstrip()[:_MOST_LINE] if 0 < line <= len(lines) else ""
 
 
 def _is_single(document: Document, path: KeyPath, nearest: KeyPath) -> bool:
@@ -65,11 +92,3 @@ def _is_single(document: Document, path: KeyPath, nearest: KeyPath) -> bool:
     for step in nearest:
         value = value[step]
     return isinstance(value, str)
-
-
-def _line(file: str, line: int) -> str:
-    try:
-        lines = Path(file).read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, ValueError):
-        return ""
-    return lines[line - 1].rstrip()[:_MOST_LINE] if 0 < line <= len(lines) else ""

@@ -159,3 +159,14 @@ def test_a_check_of_a_deployments_own_is_told_from_the_policy() -> None:
     finding = Finding("ours/no-mondays", "low", "m", "r")
     assert "own" in without_clause(finding)
     assert "every policy" in without_clause(Finding("sql/syntax", "low", "m", "r"))
+
+
+def test_thousands_of_findings_are_each_led_back(demo_catalog: Catalog) -> None:
+    """Facts are looked up by place: with as many findings as facts, a search through all would not end in time."""
+    sql = "SELECT " + ",".join(["ssn"] * 2_000) + " FROM customers"
+    document = explain("columns: {deny: {customers: [ssn]}}", sql, demo_catalog)
+    assert len(document["reasons"]) == 2_000
+    assert {clause["path"] for reason in document["reasons"] for clause in reason["clauses"]} == {
+        "columns.deny.customers[0]"
+    }
+    assert all(len(reason["clauses"]) == 1 for reason in document["reasons"])
