@@ -46,7 +46,10 @@ async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 async def test_tools_have_schemas_and_read_only_annotations(demo_dsn: str) -> None:
     async with session(demo_dsn) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert set(tools) == {"run_sql", "check_sql", "list_tables", "describe_table", "describe_policy"}
+    assert set(tools) == {
+        "ask", "query", "run_sql", "check_sql", "explain_sql", "explain_denial", "list_databases", "list_tables",
+        "describe_table", "search_schema", "describe_policy", "refresh_schema",
+    }  # fmt: skip
     for tool in tools.values():
         assert tool.description
         assert tool.output_schema is not None

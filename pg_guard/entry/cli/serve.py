@@ -1,30 +1,85 @@
-"""`pg-guard serve`: an MCP server on standard input and output. In: a policy and a database. Out: runs until closed."""
+"""`pg-guard serve`: an MCP server. In: a policy and a database, or a settings file. Out: runs until it is closed."""
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
 import click
 
-from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example, policy_option, require_dsn
+from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example
+from pg_guard.errors import UsageError
 
-__all__ = ["serve"]
+if TYPE_CHECKING:
+    from pg_guard.settings import Settings
+
+__all__ = ["serve", "server_settings"]
 
 
 @click.command(
     context_settings=CONTEXT_SETTINGS,
     epilog=example(
         "PG_GUARD_DSN=postgresql://reader@db.example/shop pg-guard serve --policy policy.yaml",
+        "pg-guard serve --config pg-guard.yaml",
     ),
 )
-@policy_option
+@click.option("-p", "--policy", "policy_path", metavar="FILE", type=click.Path(), help="The policy file.")
 @dsn_option
-def serve(policy_path: str, dsn: str | None) -> int:
-    """Serve a guarded database to an MCP client.
+@click.option(
+    "--config",
+    "config_path",
+    envvar="PG_GUARD_CONFIG",
+    show_envvar=True,
+    metavar="FILE",
+    type=click.Path(),
+    help="A settings file: several databases, a model, time-outs.",
+)
+def serve(policy_path: str | None, dsn: str | None, config_path: str | None) -> int:
+    """Serve guarded databases to an MCP client.
 
-    Speaks MCP on standard input and output; an MCP client starts it.
+    Speaks MCP on standard input and output; an MCP client starts it. Every setting can also come from the environment, as in
+    PG_GUARD_MODEL__KEY.
 
-    Exit codes: 0 closed by the client, 2 wrong usage or an unreachable database, 3 invalid policy.
+    Exit codes: 0 closed by the client, 2 wrong usage or an unreachable database, 3 invalid policy or settings, 130 and 143 ended by
+    SIGINT and SIGTERM.
     """
-    uri = require_dsn(dsn)
+    settings = server_settings(policy_path, dsn, config_path)
     from pg_guard.entry.mcp.serve import serve_stdio
 
-    return serve_stdio(policy_path, uri)
+    return serve_stdio(settings)
+
+
+def server_settings(policy_path: str | None, dsn: str | None, config_path: str | None) -> Settings:
+    """The settings of a server: the file, the environment, and what the options say on top.
+
+    Raises:
+        UsageError: There is no database.
+        PolicyError: A setting is wrong, or a database has no policy.
+    """
+    from pathlib import Path
+
+    from pg_guard.settings import load_settings
+
+    given: dict[str, Any] = {}
+    if policy_path is not None:
+        # Meant from where the command runs, also with a settings file in another directory.
+        given["policy"] = Path(policy_path).absolute()
+    if dsn:
+        given["databases"] = {_name(dsn): {"dsn": dsn}}
+    settings = load_settings(config_path, **given)
+    if not settings.databases:
+        raise UsageError(
+            "no database given",
+            hint="set PG_GUARD_DSN, give --dsn postgresql://user@host/database, or --config with databases",
+        )
+    return settings
+
+
+def _name(dsn: str) -> str:
+    """What tools call the database of a URI: its own name, where that is a plain word."""
+    try:
+        name = unquote(urlsplit(dsn).path.removeprefix("/"))
+    except ValueError:
+        name = ""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]{1,63}", name) else "default"

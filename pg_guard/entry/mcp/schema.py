@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pg_guard.catalog.spelling import quote_name, type_name
-from pg_guard.entry.mcp.outputs import (
+from pg_guard.entry.mcp.answers import (
     ColumnInfo,
     ForeignKeyInfo,
     PolicyAnswer,
@@ -98,6 +98,7 @@ def describe_policy(guard: Guard) -> PolicyAnswer:
             relation.kind in READABLE and relation.partition_of is None and relation.schema not in SYSTEM_SCHEMAS
             for relation in guard.visible_relations()
         ),
+        max_cost=policy.limits.cost,
         requirements=_all_requirements(guard),
         max_tables_per_select=policy.joins.max_tables,
         functions=tuple(allowed),

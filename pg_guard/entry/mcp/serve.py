@@ -1,4 +1,4 @@
-"""The life of a stdio server. In: a policy file and a DSN. Out: runs until the client closes, or a signal comes."""
+"""The life of a stdio server. In: settings. Out: runs until the client closes, or a signal comes."""
 
 from __future__ import annotations
 
@@ -12,43 +12,36 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from pg_guard.catalog.model import Catalog
 from pg_guard.entry.mcp.server import build_server
-from pg_guard.execute.executor import Executor
-from pg_guard.guard import Guard
-from pg_guard.policy.load import load_policy
+from pg_guard.entry.mcp.service import open_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pg_guard.policy.load import LoadedPolicy
+    from pg_guard.entry.mcp.service import Service
+    from pg_guard.settings import Settings
 
 __all__ = ["serve_stdio"]
 
 _SECONDS_TO_STOP = 3.0
 
 
-def serve_stdio(policy_path: str, dsn: str) -> int:
-    """Serve a guarded database on standard input and output.
-
-    Args:
-        policy_path: The policy file.
-        dsn: PostgreSQL connection URI.
+def serve_stdio(settings: Settings) -> int:
+    """Serve guarded databases on standard input and output.
 
     Returns:
         The exit code: 0 when the client closed, 130 or 143 after SIGINT or SIGTERM.
 
     Raises:
-        UsageError: The policy file cannot be read.
+        UsageError: A policy file cannot be read, or no database is configured.
         PolicyError: It is not a valid policy.
-        DatabaseError: The database cannot be reached.
+        DatabaseError: A database cannot be reached.
         CatalogError: Its catalog cannot be read.
     """
-    # First, so that an invalid policy is reported without a database.
-    return asyncio.run(_serve(load_policy(policy_path), dsn))
+    return asyncio.run(_serve(settings))
 
 
-async def _serve(loaded: LoadedPolicy, dsn: str) -> int:
+async def _serve(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
 
@@ -59,16 +52,17 @@ async def _serve(loaded: LoadedPolicy, dsn: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
 
-    starting = asyncio.create_task(_start(loaded, dsn))
+    opened = contextlib.AsyncExitStack()
+    starting: asyncio.Task[Service] = asyncio.create_task(opened.enter_async_context(open_service(settings)))
     first: set[asyncio.Future[Any]] = {starting, stopped}
     await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
     if stopped.done():
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         return _say_stopped(stopped.result())
-    guard, executor = await starting
+    service = await starting
     with _endable_input() as end_input:
-        server = asyncio.create_task(build_server(guard, executor).run_stdio_async())
+        server = asyncio.create_task(build_server(service).run_stdio_async())
         try:
             waiting: set[asyncio.Future[Any]] = {server, stopped}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -77,7 +71,7 @@ async def _serve(loaded: LoadedPolicy, dsn: str) -> int:
             end_input()
             await asyncio.wait({server}, timeout=_SECONDS_TO_STOP)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(executor.close(), _SECONDS_TO_STOP)
+                await asyncio.wait_for(opened.aclose(), _SECONDS_TO_STOP)
     if stopped.done():
         code = _say_stopped(stopped.result())
         if not server.done():
@@ -112,19 +106,6 @@ def _endable_input() -> Iterator[Callable[[], None]]:
     finally:
         sys.stdin = original
         theirs.close()
-
-
-async def _start(loaded: LoadedPolicy, dsn: str) -> tuple[Guard, Executor]:
-    guard = Guard(loaded.policy, await Catalog.from_database(dsn), loaded.packs)
-    limits = loaded.policy.limits
-    executor = await Executor.open(
-        dsn,
-        statement_timeout=limits.statement_timeout,
-        rows=limits.rows,
-        result_bytes=limits.result_bytes,
-        search_path=guard.search_path,
-    )
-    return guard, executor
 
 
 def _say_stopped(code: int) -> int:

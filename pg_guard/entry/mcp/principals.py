@@ -1,0 +1,56 @@
+"""Who asks. In: what the transport knows of a request. Out: properties that a policy's `principals` match, or None.
+
+Over HTTP it comes from the verified token of the request; on standard input and output from what the server was started
+with, if anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from mcp.server.auth.middleware.auth_context import get_access_token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["ATTRIBUTES", "acting_as", "current_principal", "principal_key"]
+
+_current: ContextVar[Mapping[str, object] | None] = ContextVar("principal", default=None)
+
+# Under this claim a token's own attributes reach the policy; see `pg_guard.entry.mcp.tokens`.
+ATTRIBUTES = "pg_guard_attributes"
+
+
+def current_principal() -> Mapping[str, object] | None:
+    """Properties of who asks, as in ``{"client": "bi-7", "tenant_id": 42}``; None where the transport knows nobody."""
+    token = get_access_token()
+    if token is None:
+        return _current.get()
+    claims = token.claims or {}
+    attributes = claims.get(ATTRIBUTES)
+    known: dict[str, object] = dict(attributes) if isinstance(attributes, dict) else {}
+    # What identifies the caller comes from the verified token alone; attributes cannot replace it.
+    known |= {"client": token.client_id, "scopes": " ".join(token.scopes)}
+    if token.subject is not None:
+        known["subject"] = token.subject
+    if "iss" in claims:
+        known["issuer"] = str(claims["iss"])
+    return known
+
+
+def principal_key(principal: Mapping[str, object] | None) -> str:
+    """A short name of who asks, for rate limits, cursors and idempotency keys."""
+    found = principal or {}
+    return str(found.get("client") or found.get("subject") or "anonymous")
+
+
+@contextlib.contextmanager
+def acting_as(principal: Mapping[str, object] | None) -> Iterator[None]:
+    """Everything inside is asked by this principal."""
+    token = _current.set(principal)
+    try:
+        yield
+    finally:
+        _current.reset(token)

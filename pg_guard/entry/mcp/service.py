@@ -1,0 +1,65 @@
+"""What the tools stand on. In: settings. Out: databases, the pipeline and their helpers, opened and closed together."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pg_guard.ask.openai_model import OpenAIModel
+from pg_guard.ask.pipeline import AskPipeline
+from pg_guard.entry.mcp.cursors import Cursors
+from pg_guard.execute.database import Databases
+from pg_guard.resilience.guarded import Resilience
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pg_guard.settings import Settings
+
+__all__ = ["Service", "open_service"]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A server's parts.
+
+    Attributes:
+        settings: As they were read.
+        databases: Open, each behind its policy.
+        pipeline: Answers questions.
+        resilience: Slots, circuits, idempotency.
+        cursors: Results that are not read to their end.
+        has_model: A model is configured, so that the client's own is not needed.
+    """
+
+    settings: Settings
+    databases: Databases
+    pipeline: AskPipeline
+    resilience: Resilience
+    has_model: bool
+    cursors: Cursors = field(default_factory=Cursors)
+
+
+@contextlib.asynccontextmanager
+async def open_service(settings: Settings) -> AsyncIterator[Service]:
+    """Open everything that a server needs.
+
+    Raises:
+        PgGuardError: Settings, a policy or a database cannot be used; what was opened is closed again.
+    """
+    resilience = Resilience(settings.resilience)
+    # A server of one's own may need no key; OpenAI's always does.
+    configured = settings.model.key is not None or settings.model.base_url is not None
+    model = OpenAIModel(settings.model) if configured else None
+    try:
+        databases = await Databases.open(settings, resilience)
+        try:
+            pipeline = AskPipeline(databases, settings, resilience, model)
+            yield Service(settings, databases, pipeline, resilience, model is not None)
+        finally:
+            await databases.close()
+    finally:
+        if model is not None:
+            await model.close()
+        await resilience.close()
