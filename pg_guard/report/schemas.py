@@ -171,7 +171,11 @@ def _test() -> Schema:
             "sql": _text(),
             "expect": _word(["allow", "rewrite", "deny", "warn"]),
             "rules": _texts("Rule ids that must be among the findings."),
-            "principal": {"type": "object", "description": "What is known of who asks."},
+            "principal": {
+                "description": "What is known of who asks.",
+                "type": "object",
+                "additionalProperties": {"type": ["string", "number", "boolean"]},
+            },
             "passed": _flag(),
             "decided": _word(["allow", "rewrite", "deny", "warn"], "For a rule, by this rule alone."),
             "failure": _or_null({"type": "string"}, "Why it failed, in one sentence."),
