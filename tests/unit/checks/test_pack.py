@@ -393,6 +393,13 @@ def test_without_a_catalog_every_relation_that_may_be_meant_must_be_covered() ->
     assert set(effects(lifted(sql, SSN, "customers", "other", catalog=False))) == {"warn"}
 
 
+def test_a_name_that_may_be_in_several_schemas_must_be_covered_in_each() -> None:
+    names = (Name("public", "customers"), Name("private", "customers"))
+    for tables, covered in ((["public.customers"], False), (["customers"], True), (["p*.customers"], True)):
+        assert Lift("EX-1", NameSet(tables, fold=False), TODAY).covers(names, ()) is covered
+    assert not Lift("EX-1", NameSet(["customers"], fold=False), TODAY).covers((), ())
+
+
 def test_what_is_lifted_does_not_crowd_out_what_is_not() -> None:
     columns = ", ".join(f"c.ssn AS s{n}" for n in range(3 * MOST_FINDINGS))
     match = {"column": {"name": ["ssn", "national_id"]}}
