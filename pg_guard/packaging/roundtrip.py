@@ -2,7 +2,7 @@
 
 ruamel.yaml keeps comments, quotes and block scalars. Here it is told to keep each scalar as it was written (``010``
 stays ``010``, whatever it means), and to break lines where this project's people would: before an item of a flow
-collection that does not fit, never inside of quotes.
+collection that does not fit, never inside of quotes or of a folded block.
 """
 
 from __future__ import annotations
@@ -53,6 +53,11 @@ class _Emitter(RoundTripEmitter):
 
     def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: ARG002 - ruamel's own signature
         super().write_double_quoted(text, False)
+
+    def write_folded(self, text: str, comment: Any) -> None:
+        width, self.best_width = self.best_width, 1_000_000  # its lines stay as they are, long or short
+        super().write_folded(text, comment)
+        self.best_width = width
 
     def expect_flow_mapping_key(self) -> None:
         self._break_before(MappingEndEvent, super().expect_flow_mapping_key, items=2)

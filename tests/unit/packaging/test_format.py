@@ -85,6 +85,11 @@ def test_block_scalars_keep_every_blank() -> None:
     assert formatted(text) == text
 
 
+def test_the_lines_of_a_folded_text_stay_as_they_are() -> None:
+    text = HEAD + f"metadata:\n  description: >-\n    {'long ' * 30}end\n    and more\n"
+    assert formatted(text) == text
+
+
 def test_an_entry_of_a_list_is_sorted_too_and_keeps_its_dash() -> None:
     text = HEAD + "tests:\n  # first test\n  - expect: deny\n    # the statement\n    sql: SELECT 1\n    name: x\n"
     assert formatted(text) == (
