@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
+import threading
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -14,6 +17,8 @@ from pg_guard.decision import Finding
 from pg_guard.sql.text import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pg_guard.sql.text import SqlText
 
 __all__ = ["SqlglotReading", "fold", "read_sqlglot", "tokenize"]
@@ -34,6 +39,27 @@ class SqlglotReading:
     kinds: frozenset[str]
     relations: frozenset[tuple[str, ...]]
     columns: frozenset[str]
+
+
+class _Silence(logging.Filter):
+    """Drops what sqlglot logs while this thread reads a statement: it would repeat the statement's text."""
+
+    reading = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - all of them are dropped
+        return not getattr(self.reading, "on", False)
+
+
+logging.getLogger("sqlglot").addFilter(_Silence())
+
+
+@contextlib.contextmanager
+def _without_log() -> Iterator[None]:
+    _Silence.reading.on = True
+    try:
+        yield
+    finally:
+        _Silence.reading.on = False
 
 
 @cache
@@ -130,7 +156,8 @@ def read_sqlglot(sql: SqlText, tokens: list[Token]) -> SqlglotReading | None:
         Refusal: The text is nested too deeply for it, or it reads more than one statement.
     """
     try:
-        trees = [tree for tree in _dialect().parser().parse(tokens, sql.text) if tree is not None]
+        with _without_log():
+            trees = [tree for tree in _dialect().parser().parse(tokens, sql.text) if tree is not None]
     except RecursionError:
         raise Refusal(
             Finding("limits/depth", "medium", "The statement is nested too deeply.", "Flatten the statement.")

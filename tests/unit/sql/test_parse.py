@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from sqlglot import TokenType, exp
 
@@ -115,3 +117,12 @@ def test_nesting_past_its_stack_is_a_depth_limit() -> None:
     with pytest.raises(Refusal) as caught:
         reading("SELECT " + "(" * 5000 + "1" + ")" * 5000)
     assert caught.value.finding.rule == "limits/depth"
+
+
+def test_the_second_reader_logs_nothing_of_a_statement(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    text = admit("EXECUTE hidden_name", max_bytes=1000)
+    read_sqlglot(text, tokenize(text))
+    assert caplog.records == []
+    logging.getLogger("sqlglot").warning("said elsewhere")
+    assert [record.message for record in caplog.records] == ["said elsewhere"]
