@@ -104,6 +104,8 @@ def list_packs(directories: tuple[str, ...]) -> tuple[Entry, ...]:
     Raises:
         UsageError: A directory that is named cannot be looked into.
     """
+    if "" in directories:
+        raise UsageError("a directory's name is empty", hint="write . for this one")
     places = [("shipped", shipped_dir("rules"))]
     if directories:
         places += [("found", Path(directory)) for directory in directories]
