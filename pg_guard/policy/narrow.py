@@ -238,14 +238,14 @@ class _Merge:
                 self.put_list(path, kept)
             return
         known = _get_list(self.base.data, path)
-        if not _denies(self.base) or self.has_reason(path):
+        if not (_denies(self.base) or _refuses_functions(self.base)) or self.has_reason(path):
             return
         reported = {problem.path for problem in self.problems}
         for index, entry in opened:
             here = (*path, index)
             if not covers_table(known, entry) and format_path(here) not in reported:
                 self.loosens(
-                    here, "tables or columns are denied: a view that is named without wildcards counts as reviewed"
+                    here, "a view that is named without wildcards counts as reviewed: it may use what is denied elsewhere"
                 )
 
     def search_path(self) -> None:
@@ -277,6 +277,12 @@ def _uses_pack_of(document: Document, rules: list[str]) -> bool:
 
 def _denies(document: Document) -> bool:
     return any(_get(document.data, (section, "deny")) not in (_NOT_STATED, [], {}) for section in ("tables", "columns"))
+
+
+def _refuses_functions(document: Document) -> bool:
+    """Does the policy say which functions may be called? A reviewed view may call others."""
+    stated = [_get(document.data, ("functions", key)) for key in ("mode", "allow", "deny")]
+    return any(value not in (_NOT_STATED, [], {}) for value in stated)
 
 
 def _with_mode(document: Document) -> Document:

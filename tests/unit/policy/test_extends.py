@@ -312,3 +312,12 @@ def test_of_two_bases_neither_reviews_views_over_what_the_other_denies(here: Pat
     )
     assert load("c.yaml").policy.tables.allow == ("report",)
     assert load("d.yaml").policy.tables.allow == ("report",)
+
+
+@pytest.mark.parametrize("base", ["functions: {deny: [pg_sleep]}", "functions: {mode: allowlist, allow: [lower]}"])
+def test_a_view_that_an_extension_reviews_may_not_call_what_the_base_denies(here: Path, base: str) -> None:
+    write(here, base=base, top="extends: [base.yaml]\ntables: {allow: [public.report]}")
+    (problem,) = problems_of("top.yaml")
+    assert "counts as reviewed" in problem
+    write(here, base=base, top="extends: [base.yaml]\ntables: {allow: [public.report], reason: reviewed by data}")
+    assert load("top.yaml").policy.tables.allow == ("public.report",)
