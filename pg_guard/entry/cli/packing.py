@@ -210,6 +210,8 @@ def make_directory(path: str) -> Path:
     Raises:
         UsageError: It cannot be made, or is something else.
     """
+    if not path:
+        raise UsageError("the output's name is empty", hint="write . for this directory")
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except FileExistsError:
