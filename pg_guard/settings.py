@@ -174,6 +174,10 @@ class OAuthSettings(_Section):
     """Scopes that a token must have."""
     algorithms: tuple[Literal["RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "EdDSA"], ...] = ("RS256", "ES256")
     """Signature algorithms that are accepted."""
+    resource: str | None = None
+    """Address of this server as clients use it, as in `https://guard.example/mcp`; `audience` when left out."""
+    attributes: dict[str, str] = Field(default_factory=dict)
+    """By attribute of the principal, the claim that it comes from, as in `tenant_id: org_tenant`."""
 
 
 class HttpSettings(_Section):
@@ -191,6 +195,14 @@ class HttpSettings(_Section):
     """Largest request."""
     allow_anonymous: bool = False
     """Accept requests without a token; only on a loopback address."""
+    max_connections: _Count = 1_000
+    """Connections, and requests, at a time; further ones are answered with 503."""
+    max_sessions: _Count = 1_000
+    """Sessions of clients of older protocols at a time."""
+    session_idle: _Seconds = 1_800.0
+    """Seconds after which a session without any request ends."""
+    drain_timeout: Annotated[float, Field(ge=0, le=600)] = 5.0
+    """Seconds that requests under way get to finish when the server is told to end; then they are cancelled."""
 
 
 class Settings(BaseSettings):

@@ -7,6 +7,8 @@ with, if anything.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -15,12 +17,15 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["ATTRIBUTES", "acting_as", "current_principal", "principal_key"]
+__all__ = ["ATTRIBUTES", "IDENTITY", "acting_as", "current_principal", "principal_key"]
 
 _current: ContextVar[Mapping[str, object] | None] = ContextVar("principal", default=None)
 
 # Under this claim a token's own attributes reach the policy; see `pg_guard.entry.mcp.tokens`.
 ATTRIBUTES = "pg_guard_attributes"
+
+IDENTITY = frozenset({"client", "subject", "issuer", "scopes"})
+"""Properties that say who asks; no attribute may have one of these names."""
 
 
 def current_principal() -> Mapping[str, object] | None:
@@ -32,6 +37,7 @@ def current_principal() -> Mapping[str, object] | None:
     attributes = claims.get(ATTRIBUTES)
     known: dict[str, object] = dict(attributes) if isinstance(attributes, dict) else {}
     # What identifies the caller comes from the verified token alone; attributes cannot replace it.
+    known = {key: value for key, value in known.items() if key not in IDENTITY}
     known |= {"client": token.client_id, "scopes": " ".join(token.scopes)}
     if token.subject is not None:
         known["subject"] = token.subject
@@ -41,9 +47,15 @@ def current_principal() -> Mapping[str, object] | None:
 
 
 def principal_key(principal: Mapping[str, object] | None) -> str:
-    """A short name of who asks, for rate limits, cursors and idempotency keys."""
-    found = principal or {}
-    return str(found.get("client") or found.get("subject") or "anonymous")
+    """A short name of who asks, for rate limits, cursors and idempotency keys.
+
+    Two callers share it only if all that is known of them is the same: several people may use one client, and one person
+    may ask for several tenants.
+    """
+    if not principal:
+        return "anonymous"
+    whole = json.dumps(principal, sort_keys=True, default=str, ensure_ascii=True)
+    return f"{principal.get('client', '')}:{hashlib.sha256(whole.encode()).hexdigest()[:32]}"
 
 
 @contextlib.contextmanager
