@@ -124,9 +124,12 @@ class PackSignature(NamedTuple):
         if match is None:
             raise ValueError("not a signature")
         try:
-            return cls(PublicKey.parse(match[1]), base64.b64decode(match[2], validate=True))
+            signature = cls(PublicKey.parse(match[1]), base64.b64decode(match[2], validate=True))
         except (KeyFormatError, binascii.Error):
             raise ValueError("not a signature") from None
+        if str(signature) != text:  # base64 has unused bits at its end; one text stands for one signature
+            raise ValueError("not a signature")
+        return signature
 
     @classmethod
     def from_file(cls, text: str) -> PackSignature:

@@ -60,6 +60,15 @@ def test_every_changed_byte_of_a_signed_bundle_is_found(signer: Signer) -> None:
                 parse_bundle(damaged, "x.pgpack", signer.public)
 
 
+def test_a_signature_has_one_text(signer: Signer) -> None:
+    text = str(signer.sign("x"))
+    # Four bits of the last digit before "==" stand for nothing: the next digit would mean the same bytes.
+    twin = f"{text[:-3]}{chr(ord(text[-3]) + 1)}=="
+    assert PackSignature.parse(text).is_valid("x")
+    with pytest.raises(ValueError, match="not a signature"):
+        PackSignature.parse(twin)
+
+
 def test_every_cut_and_every_addition_is_found(signer: Signer) -> None:
     raw = encode_bundle(FILES, signer.sign(list_files(FILES)))
     for length in range(len(raw)):
