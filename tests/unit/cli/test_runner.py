@@ -12,8 +12,9 @@ import pytest
 from pg_guard.entry.cli.main import cli
 from pg_guard.entry.cli.options import read_principal
 from pg_guard.entry.cli.runner import INTERRUPTED, PgGuardGroup, redact, run
-from pg_guard.errors import , CostError(
+from pg_guard.errors import (
     CatalogError,
+    CostError,
     DatabaseError,
     ExecutionError,
     InternalError,
