@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from pg_guard.catalog.model import Name
 from pg_guard.checks.matching import FALSE, TRUE, Index, conditions, solve
 from pg_guard.checks.terms import UNKNOWN, Possible, View
 from pg_guard.checks.vocabulary import DETAILED
@@ -21,7 +22,6 @@ from pg_guard.decision import Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from pg_guard.catalog.model import Name
     from pg_guard.checks.base import Subject
     from pg_guard.checks.matching import Condition, Fired, Match
     from pg_guard.checks.patterns import NameSet
@@ -151,11 +151,11 @@ class PackCheck:
                 truth, fired = solve(rule.match, hits)
                 least = TRUE if rule.skip_unknown else TRUE - 1
                 if truth >= least:
-                    yield from self._findings(view, rule, fired)
+                    yield from self._findings(view, rule, fired, sure=truth == TRUE)
             except Exception as error:  # noqa: BLE001 - a rule that fails refuses, and the others are still heard
                 yield _failed(f"the rule {rule.id}", error)
 
-    def _findings(self, view: View, rule: ActiveRule, fired: tuple[Fired, ...]) -> list[Finding]:
+    def _findings(self, view: View, rule: ActiveRule, fired: tuple[Fired, ...], *, sure: bool) -> list[Finding]:
         if rule.skip_unknown:
             fired = tuple(each for each in fired if each.certain) or fired[:1]
         found: dict[tuple[int, str], Finding] = {}
@@ -169,13 +169,14 @@ class PackCheck:
                 continue
             place = each.fact.place(each.record) if each is not None else -1
             show = functools.partial(_show, view, each)
-            message = rule.message.fill(show)
+            message, remediation = rule.message.fill(show), rule.remediation.fill(show)
+            if not sure or (each is not None and not each.certain):
+                message, remediation = _unsure(view, each, message, remediation)
             if lift is not None:
                 message += f" (lifted by the exception {lift.id} until {lift.expires})"
             if (place, message) in found:
                 continue
             counts[effect] += 1
-            remediation = rule.remediation.fill(show)
             span = view.subject.sql.span(place)
             found[place, message] = Finding(rule.id, rule.severity, message, remediation, span, effect)
         return list(found.values())
@@ -243,13 +244,26 @@ def _show(view: View, fired: Fired | None, name: str) -> str:
     return _text(view, shown.get(view, fired.record)) if shown is not None else fired.fact.name
 
 
+def _unsure(view: View, fired: Fired | None, message: str, remediation: str) -> tuple[str, str]:
+    """Say that a rule fired because something is not known, and what would tell."""
+    if view.catalog is not None:
+        return f"It cannot be ruled out: {message}", remediation
+    if fired is not None and getattr(fired.record, "name", "") == "*":
+        remediation = "Name the columns instead of a star or a whole row."
+    remediation += " Given a catalog of the database (--catalog), the guard can tell."
+    return f"Without a catalog it cannot be ruled out: {message}", remediation
+
+
 def _text(view: View, value: Any) -> str:
     if value is None:
         return "nothing"
     if value is UNKNOWN:
         return "something that is not known"
     if isinstance(value, Possible):
-        return _text(view, value.values[0])
+        first = value.values[0]
+        if all(isinstance(each, Name) and each.name == first.name for each in value.values):
+            return str(first.name)  # in a schema that nobody knows
+        return _text(view, first)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):

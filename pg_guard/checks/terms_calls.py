@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pg_guard.catalog import builtins
@@ -11,6 +12,8 @@ from pg_guard.checks.terms import UNKNOWN, Attribute, Fact, Value, View, one_of
 from pg_guard.checks.terms_names import CLAUSES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from pg_guard.catalog.model import Function
     from pg_guard.facts.model import FunctionUse
 
@@ -30,7 +33,31 @@ def _ships(function: Function) -> bool:
 
 def _is_builtin(use: FunctionUse) -> bool:
     """Is it PostgreSQL's own by its name alone? pg_catalog is searched first."""
+    if use.schema == "information_schema":
+        return builtins.classify(use.name, schema=use.schema) is not None
     return use.schema in (None, "pg_catalog") and builtins.classify(use.name) is not None
+
+
+@cache
+def _of_extensions() -> Mapping[str, tuple[str, ...]]:
+    """By the name of a function, the classified extensions that have one."""
+    found: dict[str, tuple[str, ...]] = {}
+    for extension in sorted(builtins.extensions()):
+        for name in builtins.names(extension=extension):
+            found[name] = (*found.get(name, ()), extension)
+    return found
+
+
+def _comes_with_postgresql(use: FunctionUse) -> bool:
+    """The same for what a classified extension brings, in whatever schema it was installed."""
+    return _is_builtin(use) or use.name in _of_extensions()
+
+
+def _calls(view: View) -> Iterable[FunctionUse]:
+    """Without a catalog ``(x).f`` is the field f, as x.f is the column, unless PostgreSQL has a function of that name."""
+    if view.catalog is not None:
+        return view.facts.functions
+    return [use for use in view.facts.functions if use.position != "attribute" or _comes_with_postgresql(use)]
 
 
 def _name(view: View, use: FunctionUse) -> Value:
@@ -51,9 +78,7 @@ def _schema(view: View, use: FunctionUse) -> Value:
 def _capabilities(_view: View, use: FunctionUse) -> Value:
     literals = dict(use.literals)
     if not use.candidates:
-        if not _is_builtin(use):
-            return _OWN
-        return builtins.classify(use.name, literals=literals) or None
+        return _by_name(use, literals)
     found = []
     for function in use.candidates:
         if not _ships(function):
@@ -72,6 +97,18 @@ def _capabilities(_view: View, use: FunctionUse) -> Value:
     return one_of(found)
 
 
+def _by_name(use: FunctionUse, literals: dict[int, str]) -> Value:
+    """Without a catalog: of every overload that takes so many arguments, in each place where the name is known."""
+    args = (builtins.UNKNOWN_TYPE,) * use.arguments
+    if _is_builtin(use):
+        return builtins.classify(use.name, schema=use.schema or "pg_catalog", args=args, literals=literals) or None
+    extensions = _of_extensions().get(use.name)
+    if extensions is None:
+        return _OWN
+    found = (builtins.classify(use.name, extension=each, args=args, literals=literals) for each in extensions)
+    return frozenset().union(*(each or () for each in found)) or None
+
+
 def _of_candidates(read: Any) -> Any:
     """An attribute of the function that is called: unknown where none is known or where overloads differ."""
 
@@ -83,7 +120,7 @@ def _of_candidates(read: Any) -> Any:
 
 def _user_defined(_view: View, use: FunctionUse) -> Value:
     if not use.candidates:
-        return not _is_builtin(use)
+        return not _comes_with_postgresql(use)
     return one_of(not _ships(function) for function in use.candidates)
 
 
@@ -96,7 +133,7 @@ def _literals(_view: View, use: FunctionUse) -> Value:
 _FUNCTION = Fact(
     "function",
     "A function that the statement may call: by name, by special syntax, behind an operator, a cast or a sort.",
-    lambda view: view.facts.functions,
+    _calls,
     (
         Attribute("name", "name", "Its name, as PostgreSQL stores it.", _name),
         Attribute(

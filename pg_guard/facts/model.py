@@ -80,7 +80,8 @@ class FunctionUse(NamedTuple):
     `schema` and `name` are PostgreSQL's own spelling; `candidates` are the overloads that the catalog allows there
     (empty without a catalog, and when it has none: then `known` is False). `use` is the clause of a call, an
     SQL-syntax call and one in attribute notation; calls that PostgreSQL adds by itself carry ``output``. `literals` are
-    constant arguments by position; `literals_only` says that there are no others.
+    constant arguments by position; `literals_only` says that there are no others. `arguments` is how many there are at
+    least.
     """
 
     schema: str | None
@@ -93,6 +94,7 @@ class FunctionUse(NamedTuple):
     via: tuple[Name, ...] = ()
     use: Use = "output"
     literals_only: bool = False
+    arguments: int = 0
 
 
 class TypeUse(NamedTuple):

@@ -292,7 +292,7 @@ class Reader:
         literals = tuple((index, arg.value) for index, arg in enumerate(args) if arg.constant and arg.value is not None)
         call = FunctionUse(
             schema, name, fitting or overloads, known, position, self.at(location), literals, self.via, use,  # type: ignore[arg-type] # callers pass literals
-            len(literals) == len(args),
+            len(literals) == len(args), len(args),
         )  # fmt: skip
         self.facts.functions.append(call)
         return call

@@ -114,31 +114,37 @@ def _read_relation(reader: Reader, body: Node, scope: Scope, level: Level) -> So
     source = Source("relation", name)
     source.schema = schema
     source.via = reader.via
+    # The source takes its alias in `rename`, when the fact stands already.
+    alias = body.get("alias", {}).get("aliasname", name)
     if catalog is None:
         names = reader.names.written(schema, name)
         source.columns, source.relation_names, source.row_type = None, names, None
-        use = RelationUse(names, "table", True, name, reader.at(location), reader.via)
+        use = RelationUse(names, "table", True, alias, reader.at(location), reader.via)
     else:
         relation = reader.names.relation(schema, name)
         if relation is None:
-            use = RelationUse(reader.names.written(schema, name), "table", False, name, reader.at(location), reader.via)
+            use = RelationUse(
+                reader.names.written(schema, name), "table", False, alias, reader.at(location), reader.via
+            )
             reader.facts.relations.append(use)
             source.columns = source.row_type = None
             return rename(reader, source, body)
-        use = _bind(reader, source, relation, location, only=not body.get("inh", False))
+        use = _bind(reader, source, relation, alias, location, only=not body.get("inh", False))
     reader.facts.relations.append(use)
     reader.facts.scans.append(ScanUse(source, level, use, use.location, reader.via))
     return rename(reader, source, body)
 
 
-def _bind(reader: Reader, source: Source, relation: Relation, location: int, *, only: bool) -> RelationUse:
+def _bind(
+    reader: Reader, source: Source, relation: Relation, alias: str, location: int, *, only: bool
+) -> RelationUse:
     """Give a source the columns of a stored relation and record what else its scan reads."""
     key = relation.key
     source.relation = relation
     source.row_type = key
     source.schema = relation.schema
     place = reader.at(location)
-    use = RelationUse((key,), relation.kind, True, source.alias, place, reader.via)
+    use = RelationUse((key,), relation.kind, True, alias, place, reader.via)
     via = (*reader.via, key)
     names = reader.names
     for parent in names.ancestors(relation):

@@ -55,7 +55,7 @@ def values(sql: str, fact: str, attribute: str, *, named: bool = True) -> list[A
         ("SELECT 1 FROM orders FOR UPDATE", "statement.kind", ["select", "locking"]),
         ("EXPLAIN SELECT 1", "statement.nested", [False, True]),
         ("SELECT 1 FROM orders o", "relation.name", ["public.orders"]),
-        ("SELECT 1 FROM orders o", "relation.alias", ["orders"]),
+        ("SELECT 1 FROM orders o", "relation.alias", ["o"]),
         ("SELECT 1 FROM web_events", "relation.kind", ["partitioned", "table", "table", "table", "table"]),
         ("SELECT 1 FROM web_events_rest", "relation.how", ["scan", "partition"]),
         ("SELECT 1 FROM analytics.team", "relation.via", [[], ["analytics.team"]]),
