@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-__all__ = ["SEVERITIES", "Decision", "Effect", "Finding", "Severity", "Span"]
+__all__ = ["SEVERITIES", "Decision", "Effect", "Finding", "Named", "Severity", "Span"]
 
 Severity: TypeAlias = Literal["info", "low", "medium", "high", "critical"]
 Effect: TypeAlias = Literal["allow", "rewrite", "deny"]
@@ -44,6 +44,18 @@ class Span:
         return cls(start, end, text.count("\n", 0, start) + 1, start - last_newline)
 
 
+class Named(NamedTuple):
+    """What a finding is about where that is a name that does not exist, or that the policy hides.
+
+    Attributes:
+        kind: What the name would have to be.
+        name: As a reader of the refusal knows it.
+    """
+
+    kind: Literal["relation", "type", "function", "column"]
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One reason, with a way to repair the statement.
@@ -55,6 +67,7 @@ class Finding:
         remediation: What to write instead, in one sentence.
         span: The place in the text, or None when it concerns the whole.
         effect: ``deny`` refuses the statement; ``warn`` is reported only.
+        about: The hidden or missing name that it is about, for `pg_guard.report.told`; not part of the record.
     """
 
     rule: str
@@ -63,6 +76,7 @@ class Finding:
     remediation: str
     span: Span | None = None
     effect: Literal["deny", "warn"] = "deny"
+    about: Named | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON values."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from pg_guard.ask.model import ModelErrorCode, Usage
 
 if TYPE_CHECKING:
-    from pg_guard.decision import Decision
+    from pg_guard.decision import Decision, Finding
     from pg_guard.execute.executor import QueryResult
 
 __all__ = ["Answer", "AnswerCode", "AnswerError", "AnswerWarning", "Attempt", "Review", "WarningCode"]
@@ -61,7 +61,8 @@ class Answer:
         question: As it was asked.
         database: The database that was asked; '' when none was found.
         sql: The last statement that the model wrote.
-        decision: The guard's decision on it.
+        decision: The guard's decision on it, for the audit.
+        findings: What of the decision may be told; see `pg_guard.report.told`.
         result: Rows, when it ran.
         attempts: Every try, in order.
         review: The judgement, when there is one.
@@ -74,6 +75,7 @@ class Answer:
     database: str = ""
     sql: str | None = None
     decision: Decision | None = None
+    findings: tuple[Finding, ...] = ()
     result: QueryResult | None = None
     attempts: tuple[Attempt, ...] = ()
     review: Review | None = None

@@ -20,6 +20,7 @@ from pg_guard.ask.model import ModelError, Usage
 from pg_guard.ask.review import judge
 from pg_guard.errors import CostError, DatabaseError, ExecutionError, PgGuardError
 from pg_guard.execute.database import DatabaseUnknown
+from pg_guard.report.told import told
 from pg_guard.resilience.errors import ResilienceError
 
 if TYPE_CHECKING:
@@ -178,9 +179,10 @@ class AskPipeline:
             stop = _Stop("NO_SQL", "the model wrote no SQL", "ask about data that the listed tables hold")
             return _Repair(prompts.repair_without_sql(completion.text), stop)
         checked = await database.check(sql, course.principal)
-        course.answer = replace(course.answer, sql=sql, decision=checked.decision)
+        findings = told(checked.decision, checked.guard).findings
+        course.answer = replace(course.answer, sql=sql, decision=checked.decision, findings=findings)
         if not checked.decision.allowed:
-            denials = [each for each in checked.decision.findings if each.effect == "deny"]
+            denials = [each for each in findings if each.effect == "deny"]
             course.attempts.append(Attempt(sql, "; ".join(dict.fromkeys(each.rule for each in denials))))
             stop = _Stop("DENIED", f"the policy refuses the statement: {denials[0].message}", denials[0].remediation)
             return _Repair(prompts.repair_after_denial(sql, denials), stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from pg_guard.decision import Finding, Severity
+from pg_guard.decision import Finding, Named, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,9 +27,17 @@ class Subject:
     names: Names
     principal: Mapping[str, object] = field(default_factory=dict)
 
-    def finding(self, rule: str, severity: Severity, message: str, remediation: str, location: int) -> Finding:
-        """A finding with its place in the text."""
-        return Finding(rule, severity, message, remediation, self.sql.span(location))
+    def finding(
+        self,
+        rule: str,
+        severity: Severity,
+        message: str,
+        remediation: str,
+        location: int,
+        about: Named | None = None,
+    ) -> Finding:
+        """A finding with its place in the text, and the hidden or missing name that it is about."""
+        return Finding(rule, severity, message, remediation, self.sql.span(location), about=about)
 
     def show(self, names: tuple[Name, ...]) -> str:
         """A relation as a reader of the refusal knows it: without the schema when the search_path finds it."""

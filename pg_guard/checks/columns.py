@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pg_guard.checks.patterns import NamePattern
+from pg_guard.decision import Named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,6 +115,8 @@ class ColumnCheck:
                 else "Name the columns that you need.",
                 location,
             )
+        # Behind a view its own name is another one, and hidden.
+        about = Named("column", "" if uses[0].via else uses[0].name)
         if uses[0].via:
             message = f'A column of "{table}" shows data that the policy does not permit.'
         else:
@@ -124,7 +127,7 @@ class ColumnCheck:
             if permitted
             else "Leave it out."
         )
-        return subject.finding("columns/denied", "high", message, fix, location)
+        return subject.finding("columns/denied", "high", message, fix, location, about)
 
     def _permitted(self, subject: Subject, name: Name, uses: list[ColumnUse]) -> str:
         catalog = subject.names.catalog

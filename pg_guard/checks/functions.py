@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pg_guard.catalog import builtins
 from pg_guard.catalog.model import Catalog, Function, Name
 from pg_guard.checks.patterns import NameSet
+from pg_guard.decision import Named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +67,18 @@ class Signature:
         return function.key in self.names and given == self.args
 
 
+def _shipped(function: Function) -> bool:
+    """Does it come with PostgreSQL, or with an extension that everybody knows?"""
+    return not function.planted and (function.schema in _SYSTEM or function.extension in builtins.extensions())
+
+
+def _known_to_all(subject: Subject, use: FunctionUse) -> bool:
+    """Is it no secret that there is a function of this name, or did nobody write the name?"""
+    if subject.names.catalog is None or use.via or use.position not in ("call", "attribute"):
+        return True
+    return any(_shipped(each) for each in subject.names.functions(use.schema, use.name))
+
+
 def _type_name(text: str) -> str:
     text = re.sub(r"\s+", " ", text.strip().lower())
     array = text.endswith("[]")
@@ -91,9 +104,8 @@ class FunctionRules:
         """Why this overload is not allowed, or '' when it is."""
         if function.key in self.deny_names or any(each.matches(function) for each in self.deny_signatures):
             return "is on the policy's list of denied functions"
-        shipped = not function.planted and (function.schema in _SYSTEM or function.extension in builtins.extensions())
         named = function.key in self.allow_names or any(each.matches(function) for each in self.allow_signatures)
-        if not shipped:
+        if not _shipped(function):
             if not named:
                 return "is user-defined and not on the policy's list of allowed functions"
             return "" if self.user_defined else "is user-defined, and the policy allows none"
@@ -195,6 +207,11 @@ class FunctionCheck:
         }.get(use.position, "")
         if use.via:
             where += f" (reached through {use.via[0]})"
+        about = (
+            None
+            if _known_to_all(subject, use)
+            else Named("column" if use.position == "attribute" else "function", name)
+        )
         if not use.candidates and subject.names.catalog is not None:
             return subject.finding(
                 "functions/unknown",
@@ -202,6 +219,7 @@ class FunctionCheck:
                 f'The function "{name}"{where} does not exist in this database.',
                 "Use a function of PostgreSQL; check the spelling and the schema.",
                 use.location,
+                about,
             )
         return subject.finding(
             "functions/denied",
@@ -209,6 +227,7 @@ class FunctionCheck:
             f'The function "{name}"{where} {reason}.',
             "Write the query without it; describe_policy lists what functions may do.",
             use.location,
+            about,
         )
 
     def _check_type(self, subject: Subject, use: TypeUse) -> Iterator[Finding]:

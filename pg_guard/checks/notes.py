@@ -31,4 +31,4 @@ def check_notes(subject: Subject) -> Iterator[Finding]:
             )
     for note in dict.fromkeys(subject.facts.notes):
         severity = "low" if note.rule == "sql/unknown-name" else "medium"
-        yield subject.finding(note.rule, severity, note.message, note.remediation, note.location)  # type: ignore[arg-type] # literals
+        yield subject.finding(note.rule, severity, note.message, note.remediation, note.location, note.about)  # type: ignore[arg-type] # literals

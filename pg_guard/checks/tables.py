@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pg_guard.decision import Named
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -86,6 +88,7 @@ class TableCheck:
                         f'The policy does not permit reading "{subject.show(use.names)}".',
                         "Leave it out; list_tables shows what may be read.",
                         use.location,
+                        Named("relation", subject.show(use.names)),
                     )
             elif not use.known:
                 yield subject.finding(
@@ -94,6 +97,7 @@ class TableCheck:
                     f'There is no relation "{subject.show(use.names)}".',
                     "Use a table that exists; list_tables shows them. Qualify it by its schema if it is not in the search_path.",
                     use.location,
+                    Named("relation", subject.show(use.names)),
                 )
 
         for type_use in subject.facts.types:
@@ -105,6 +109,7 @@ class TableCheck:
                     f'The policy does not permit using the type "{type_use.name}".',
                     "Leave the cast out.",
                     type_use.location,
+                    Named("type", subject.show((type_use.name,))),
                 )
 
     @staticmethod
@@ -124,4 +129,5 @@ class TableCheck:
             f'"{subject.show((way,))}" {how} a relation that the policy does not permit.',
             "Leave it out; list_tables shows what may be read.",
             use.location,
+            Named("relation", subject.show((way,))),
         )

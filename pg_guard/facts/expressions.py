@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pg_guard.catalog.model import Name
+from pg_guard.decision import Named
 from pg_guard.facts import calls, implicit, operators, references, sqljson
 from pg_guard.facts.model import TypeUse, Use
 from pg_guard.facts.names import PG, UNKNOWN
@@ -295,7 +296,11 @@ def read_type(reader: Reader, body: Node, arg: Expr | None = None, *, system_col
     )
     if not known:
         reader.note(
-            "sql/unknown-name", f'The type "{".".join(names)}" does not exist.', "Use an existing type.", location
+            "sql/unknown-name",
+            f'The type "{".".join(names)}" does not exist.',
+            "Use an existing type.",
+            location,
+            Named("type", ".".join(names)),
         )
     implicit.use_type(reader, found, location)
     if body.get("arrayBounds"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from pg_guard.catalog.model import Function, Name
+    from pg_guard.decision import Named
     from pg_guard.facts.scopes import Cte, Level, Source, SourceColumn
     from pg_guard.facts.shapes_model import JoinUse, LiteralUse, OperatorUse, QueryUse, SortUse, SubqueryUse
 
@@ -140,6 +141,7 @@ class Note(NamedTuple):
     message: str
     remediation: str
     location: int
+    about: Named | None = None
 
 
 @dataclass(slots=True)

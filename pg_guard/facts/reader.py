@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pg_guard.catalog.model import Function
+    from pg_guard.decision import Named
     from pg_guard.facts.views import ViewShapes
 
 __all__ = ["Reader", "TooDeep"]
@@ -115,9 +116,9 @@ class Reader:
             return location
         return self.location
 
-    def note(self, rule: str, message: str, remediation: str, location: int = -1) -> None:
-        """Record something that refuses the statement."""
-        self.facts.notes.append(Note(rule, message, remediation, self.at(location)))
+    def note(self, rule: str, message: str, remediation: str, location: int = -1, about: Named | None = None) -> None:
+        """Record something that refuses the statement; `about` is the missing name that it is about."""
+        self.facts.notes.append(Note(rule, message, remediation, self.at(location), about))
 
     def unsupported(self, what: str, location: int = -1) -> None:
         """Record a construct that is not understood."""

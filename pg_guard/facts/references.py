@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pg_guard.catalog import builtins
+from pg_guard.decision import Named
 from pg_guard.facts.model import ColumnUse
 from pg_guard.facts.reader import TooDeep
 from pg_guard.facts.resolution import PG
@@ -92,6 +93,7 @@ def _read_bare(reader: Reader, scope: Scope, name: str, use: Use, location: int)
         f'There is no column "{name}" in scope.',
         "Use a column of the tables in FROM; describe_table lists them.",
         location,
+        Named("column", name),
     )
     return Expr()
 
@@ -117,6 +119,7 @@ def read_field(reader: Reader, source: Source, name: str, use: Use, location: in
         f'"{source.alias}" has no column "{name}".',
         "Use one of its columns; describe_table lists them.",
         location,
+        Named("column", name),
     )
     return Expr()
 
@@ -198,7 +201,13 @@ def _select_field(reader: Reader, value: Expr, name: str, use: Use, *, last: boo
     if reader.names.functions(None, name) or reader.names.catalog is None:
         return _call(reader, name, value, use, -1)
     if relation is not None:
-        reader.note("sql/unknown-name", f'The composite value has no field "{name}".', "Use one of its fields.", -1)
+        reader.note(
+            "sql/unknown-name",
+            f'The composite value has no field "{name}".',
+            "Use one of its fields.",
+            -1,
+            Named("column", name),
+        )
     return Expr(None, value.items, set_returning=value.set_returning)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pg_guard.decision import Named
 from pg_guard.facts import expressions, operators, tablefunctions
 from pg_guard.facts.conditions import read_condition
 from pg_guard.facts.details import Sides
@@ -135,9 +136,7 @@ def _read_relation(reader: Reader, body: Node, scope: Scope, level: Level) -> So
     return rename(reader, source, body)
 
 
-def _bind(
-    reader: Reader, source: Source, relation: Relation, alias: str, location: int, *, only: bool
-) -> RelationUse:
+def _bind(reader: Reader, source: Source, relation: Relation, alias: str, location: int, *, only: bool) -> RelationUse:
     """Give a source the columns of a stored relation and record what else its scan reads."""
     key = relation.key
     source.relation = relation
@@ -334,7 +333,10 @@ def _using_pairs(
         one, other = sides
         if one is None or other is None:
             reader.note(
-                "sql/unknown-name", f'USING names "{name}", which is not a column of both sides.', "Join with ON."
+                "sql/unknown-name",
+                f'USING names "{name}", which is not a column of both sides.',
+                "Join with ON.",
+                about=Named("column", name),
             )
         else:
             pairs.append((one, other))

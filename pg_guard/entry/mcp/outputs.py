@@ -1,4 +1,4 @@
-"""What the tools answer. In: decisions, results, errors. Out: models whose JSON Schema a client sees, and short texts.
+"""What the tools answer. In: decisions that may be told, results, errors. Out: models with a JSON Schema, and short texts.
 
 A refusal is an answer, not a protocol error: a model reads the findings, repairs its statement and asks again.
 """
@@ -27,7 +27,7 @@ from pg_guard.report.excerpt import Source, excerpt
 from pg_guard.report.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pg_guard.ask.answer import Answer
     from pg_guard.decision import Decision, Finding
@@ -54,10 +54,11 @@ EXCERPT_CELLS = 100
 TEXT_CHARACTERS = 40_000
 
 
-def finding_infos(decision: Decision) -> tuple[FindingInfo, ...]:
-    """The first findings of a decision, with the places shown in its statement."""
+def finding_infos(decision: Decision, findings: Sequence[Finding] | None = None) -> tuple[FindingInfo, ...]:
+    """The first findings of a decision, or those that are given, with the places shown in its statement."""
     source = Source(decision.statement)
-    return tuple(_finding_info(finding, source) for finding in decision.findings[:MAX_FINDINGS])
+    shown = decision.findings if findings is None else findings
+    return tuple(_finding_info(finding, source) for finding in shown[:MAX_FINDINGS])
 
 
 def _finding_info(finding: Finding, source: Source) -> FindingInfo:
@@ -264,7 +265,7 @@ def ask_answer(answer: Answer, page: Page | None) -> AskAnswer:
         error=None
         if error is None
         else ErrorAnswer(code=error.code, message=visible(error.message), hint=visible(error.hint)),
-        findings=() if answer.decision is None else finding_infos(answer.decision),
+        findings=() if answer.decision is None else finding_infos(answer.decision, answer.findings),
         attempts=tuple(AttemptInfo(sql=each.sql, problem=each.problem) for each in answer.attempts),
         review=None if answer.review is None else ReviewInfo(**answer.review._asdict()),
         warnings=tuple(WarningInfo(code=each.code, message=visible(each.message)) for each in answer.warnings),

@@ -16,11 +16,13 @@ from pg_guard.entry.mcp.answers import CheckAnswer, DenialAnswer, PlanAnswer, Ru
 from pg_guard.entry.mcp.calling import database_of, result, tool_error
 from pg_guard.entry.mcp.principals import current_principal, principal_key
 from pg_guard.errors import ExecutionError, InternalError, PgGuardError
+from pg_guard.report.told import told
 from pg_guard.resilience.errors import ResilienceError
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
 
+    from pg_guard.decision import Decision
     from pg_guard.entry.mcp.answers import ErrorInfo
     from pg_guard.entry.mcp.service import Service
     from pg_guard.execute.database import Checked, Database
@@ -75,63 +77,66 @@ def add_sql_tools(server: MCPServer, service: Service) -> None:
     @server.tool(title="Check SQL", annotations=READ_ONLY)
     async def check_sql(sql: _Sql, database: DatabaseName = None) -> Annotated[CallToolResult, CheckAnswer]:
         """Check a statement against the policy without running it."""
-        checked = await database_of(service, database).check(sql, current_principal())
-        answer = outputs.check_answer(checked.decision)
+        _, decision = await _check(database_of(service, database), sql)
+        answer = outputs.check_answer(decision)
         return result(answer, outputs.text_of_check(answer))
 
     @server.tool(title="Explain SQL", annotations=READ_ONLY)
     async def explain_sql(sql: _Sql, database: DatabaseName = None) -> Annotated[CallToolResult, PlanAnswer]:
         """Show how PostgreSQL would run a SELECT, with its estimated cost, without running it."""
         where = database_of(service, database)
-        checked = await where.check(sql, current_principal())
+        checked, decision = await _check(where, sql)
         limit = checked.guard.policy.limits.cost
-        if checked.decision.sql is None:
-            answer = outputs.plan_answer(checked.decision, database=where.name, cost_limit=limit)
+        if decision.sql is None:
+            answer = outputs.plan_answer(decision, database=where.name, cost_limit=limit)
             return result(answer, outputs.text_of_plan(answer, ""))
         try:
             plan = await where.explain(checked, principal=principal_key(current_principal()))
         except PgGuardError as error:
-            answer = outputs.plan_answer(checked.decision, error=_error_info(error, sql), database=where.name)
+            answer = outputs.plan_answer(decision, error=_error_info(error, sql), database=where.name)
             return result(answer, outputs.text_of_plan(answer, ""))
-        answer = outputs.plan_answer(checked.decision, plan, database=where.name, cost_limit=limit)
+        answer = outputs.plan_answer(decision, plan, database=where.name, cost_limit=limit)
         return result(answer, outputs.text_of_plan(answer, plan.text))
 
     @server.tool(title="Explain a denial", annotations=READ_ONLY)
     async def explain_denial(sql: _Sql, database: DatabaseName = None) -> Annotated[CallToolResult, DenialAnswer]:
         """Tell why a statement is refused, and what may be read of the tables that it names."""
         where = database_of(service, database)
-        checked = await where.check(sql, current_principal())
-        tables = [
-            visible_schema.describe_table(checked.guard, name) for name in checked.decision.relations[:_MOST_TABLES]
-        ]
+        checked, decision = await _check(where, sql)
+        tables = [visible_schema.describe_table(checked.guard, name) for name in decision.relations[:_MOST_TABLES]]
         answer = DenialAnswer(
-            decision=checked.decision.effect,
-            findings=outputs.finding_infos(checked.decision),
+            decision=decision.effect,
+            findings=outputs.finding_infos(decision),
             permitted=tuple(table for table in tables if table.found),
         )
-        lines = [outputs.text_of_check(outputs.check_answer(checked.decision))]
+        lines = [outputs.text_of_check(outputs.check_answer(decision))]
         for table in answer.permitted:
             lines += ["", f"{table.table} may be read:", outputs.untrusted([column.column for column in table.columns])]
         return result(answer, "\n".join(lines))
 
 
+async def _check(where: Database, sql: str) -> tuple[Checked, Decision]:
+    """The decision as the guard made it, and as the client may be told it."""
+    checked = await where.check(sql, current_principal())
+    return checked, told(checked.decision, checked.guard)
+
+
 async def _run(service: Service, where: Database, sql: str, page_rows: int) -> RunAnswer:
-    principal = current_principal()
-    who = principal_key(principal)
-    checked: Checked = await where.check(sql, principal)
-    if checked.decision.sql is None:
-        return outputs.run_answer(checked.decision, database=where.name)
+    who = principal_key(current_principal())
+    checked, decision = await _check(where, sql)
+    if decision.sql is None:
+        return outputs.run_answer(decision, database=where.name)
     try:
         found = await where.run(checked, principal=who)
     except PgGuardError as error:
-        return outputs.run_answer(checked.decision, error=_error_info(error, sql), database=where.name)
+        return outputs.run_answer(decision, error=_error_info(error, sql), database=where.name)
     except Exception as error:  # noqa: BLE001 - whatever fails, the client gets an answer that it can read
         # The log tells the kind of error only: its text may hold data.
         _log.error("run_sql failed unexpectedly: %s", type(error).__name__)
         internal = InternalError("the server failed on this statement", hint="report it as a defect of pg-guard")
-        return outputs.run_answer(checked.decision, error=_error_info(internal, sql), database=where.name)
-    page = service.cursors.first(who, checked.decision, found, page_rows)
-    return outputs.run_answer(checked.decision, page, database=where.name)
+        return outputs.run_answer(decision, error=_error_info(internal, sql), database=where.name)
+    page = service.cursors.first(who, decision, found, page_rows)
+    return outputs.run_answer(decision, page, database=where.name)
 
 
 def _error_info(error: PgGuardError, sql: str) -> ErrorInfo:
