@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test fuzz lint types format imports check clean help
+.PHONY: demo test fuzz lint types format imports check reference docs clean help
 help:
 	@echo "make demo   run the guard on a sample database, end to end"
 	@echo "make test   run all tests on an embedded PostgreSQL 18"
 	@echo "make fuzz   compare 200,000 generated statements with PostgreSQL (about 15 minutes)"
 	@echo "make lint   ruff, mypy --strict, import-linter"
+	@echo "make docs   the documentation as a site, in build/site"
 
 $(STAMP): pyproject.toml pg_guard/_version.py
 	@echo "Creating $(VENV) and installing pg-guard (once, about a minute) ..."
@@ -39,6 +40,16 @@ lint: $(STAMP)
 format: $(STAMP)
 	@"$(BIN)/python" -m ruff format .
 	@"$(BIN)/python" -m ruff check --fix .
+
+# The pages of the reference that are written from the code; a test fails when they are not current.
+reference: $(STAMP)
+	@"$(BIN)/python" -m pg_guard.entry.reference docs/reference
+	@"$(BIN)/python" -m pg_guard.policy.vocabulary_page docs/facts.md
+
+docs: reference
+	@"$(BIN)/python" -c 'import material' 2>/dev/null || "$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 "$(BIN)/python" -m mkdocs build --strict --quiet
+	@echo "Open build/site/index.html, or look at it with: $(BIN)/mkdocs serve"
 
 clean:
 	rm -rf "$(VENV)" build dist
