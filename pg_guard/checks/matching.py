@@ -184,7 +184,9 @@ class _Joint:
 
     def __init__(self, attribute: Attribute, tests: tuple[tuple[int, Test, Test], ...]) -> None:
         self.attribute = attribute
-        self.tests = tests
+        # The other test is asked of each name of a scan's columns at every decision.
+        keep = functools.lru_cache(maxsize=_MOST_KEPT)
+        self.tests = tuple((bit, test, keep(about)) for bit, test, about in tests)
         self.uses = sum(bit for bit, _, _ in tests)
 
     def ask(self, view: View, record: Any, may: int, must: int) -> tuple[int, int]:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from pg_guard.catalog.model import Catalog, Column, Name, Relation
     from pg_guard.checks.base import Subject
-    from pg_guard.facts.model import Facts
+    from pg_guard.facts.model import Facts, ScanUse
     from pg_guard.facts.names import Names
+    from pg_guard.facts.scopes import SourceColumn
 
 __all__ = ["UNKNOWN", "Attribute", "Fact", "Kind", "Possible", "Value", "View", "amounts", "one_of"]
 
@@ -63,11 +64,19 @@ class View:
         self.facts: Facts = subject.facts
         self.names: Names = subject.names
         self.catalog: Catalog | None = subject.names.catalog
+        self._held: dict[SourceColumn, bool] = {}
 
     @cached_property
     def prover(self) -> Prover:
         """Answers what holds for scans."""
         return Prover()
+
+    def held(self, scan: ScanUse, column: SourceColumn) -> bool:
+        """Is a column of a scan held to constants? Each is proved once, however many rules ask."""
+        known = self._held.get(column)
+        if known is None:
+            known = self._held[column] = self.prover.held(scan.level, scan.source, column)
+        return known
 
     @cached_property
     def relations(self) -> tuple[Name, ...]:

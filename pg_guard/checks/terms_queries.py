@@ -27,7 +27,7 @@ def _scan_columns(_view: View, scan: ScanUse) -> Value:
 def _held(view: View, scan: ScanUse, wanted: Callable[[Any], bool]) -> Value:
     source = scan.source
     columns: list[SourceColumn] = list(source.named.values()) if source.columns is None else source.columns
-    return any(wanted(column.stored) and view.prover.held(scan.level, source, column) for column in columns)
+    return any(wanted(column.stored) and view.held(scan, column) for column in columns)
 
 
 def _level_depth(_view: View, scan: ScanUse) -> Value:

@@ -32,6 +32,8 @@ def same(left: Node, right: Node) -> bool:
     """Are both the same expression of some column?"""
     if next(iter(left), "") != next(iter(right), "") or "A_Const" in left or "SubLink" in left:
         return False
+    if "ColumnRef" in left and left["ColumnRef"].get("fields") != right["ColumnRef"].get("fields"):
+        return False
     one = _text(left)
     return one is not None and "ColumnRef" in one and "FuncCall" not in one and one == _text(right)
 
