@@ -49,7 +49,7 @@ reference: $(STAMP)
 docs: reference
 	@"$(BIN)/python" -c 'import material' 2>/dev/null || "$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@NO_MKDOCS_2_WARNING=1 "$(BIN)/python" -m mkdocs build --strict --quiet
-	@echo "Open build/site/index.html, or look at it with: $(BIN)/mkdocs serve"
+	@echo "Written to build/site; look at it with: $(BIN)/mkdocs serve"
 
 clean:
 	rm -rf "$(VENV)" build dist
