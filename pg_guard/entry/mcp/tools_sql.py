@@ -6,14 +6,13 @@ import json
 import logging
 from typing import TYPE_CHECKING, Annotated
 
-from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
 from pg_guard.entry.mcp import outputs
 from pg_guard.entry.mcp import schema as visible_schema
 from pg_guard.entry.mcp.answers import CheckAnswer, DenialAnswer, PlanAnswer, RunAnswer
-from pg_guard.entry.mcp.calling import database_of, result, tool_error
+from pg_guard.entry.mcp.calling import RequestError, database_of, result, tool_error
 from pg_guard.entry.mcp.principals import current_principal, principal_key
 from pg_guard.errors import ExecutionError, InternalError, PgGuardError
 from pg_guard.report.told import told
@@ -62,7 +61,9 @@ def add_sql_tools(server: MCPServer, service: Service) -> None:
         if cursor is not None:
             page = service.cursors.next(who, cursor)
             if page is None:
-                raise ToolError("CURSOR_UNKNOWN: the cursor is used up, too old or not yours (run the statement again)")
+                raise RequestError(
+                    "CURSOR_UNKNOWN", "the cursor is used up, too old or not yours", "run the statement again"
+                )
             answer = outputs.run_answer(page.decision, page, database=database or "")
             return result(answer, outputs.text_of_run(answer))
         where = database_of(service, database)
