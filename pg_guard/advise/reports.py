@@ -6,13 +6,13 @@ meaning in it.
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
 from rich.text import Text
+
+from pg_guard.report.console import memory_console
 
 if TYPE_CHECKING:
     from pg_guard.advise.finding import AuditFinding, AuditReport
@@ -39,17 +39,7 @@ def render_text(report: AuditReport, *, width: int = 80, color: bool = False) ->
         color: True writes terminal colours.
     """
     width = max(width, _MIN_WIDTH)
-    console = Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
+    console = memory_console(width, color=color)
 
     def wrapped(text: Text, indent: int = 0, hang: int = 0) -> None:
         for number, line in enumerate(text.wrap(console, width - indent - hang, overflow="fold")):

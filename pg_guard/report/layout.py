@@ -5,12 +5,11 @@ Everything is written by `visible`: no escape sequence of a statement reaches th
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 
+from pg_guard.report.console import memory_console
 from pg_guard.report.visible import one_line
 
 if TYPE_CHECKING:
@@ -32,17 +31,7 @@ class Page:
     def __init__(self, width: int = 80, color: bool = False) -> None:
         self.width = max(width, MIN_WIDTH)
         self.color = color
-        self._console = Console(
-            file=io.StringIO(),
-            width=self.width,
-            force_terminal=color,
-            color_system="standard" if color else None,
-            no_color=not color,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
+        self._console = memory_console(self.width, color=color)
         self._parts: list[str] = []
 
     def heading(self, text: str) -> None:

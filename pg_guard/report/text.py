@@ -16,12 +16,11 @@ Everything that comes from a statement is written by `visible`, so no escape seq
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 
+from pg_guard.report.console import memory_console
 from pg_guard.report.excerpt import Source, excerpt
 from pg_guard.report.visible import one_line
 
@@ -113,17 +112,7 @@ class _Writer:
 
     def __init__(self, width: int, color: bool) -> None:
         self.width = max(width, MIN_WIDTH)
-        self._console = Console(
-            file=io.StringIO(),
-            width=self.width,
-            force_terminal=color,
-            color_system="standard" if color else None,
-            no_color=not color,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
+        self._console = memory_console(self.width, color=color)
         self._lines: list[Text] = []
 
     def line(self, text: Text) -> None:

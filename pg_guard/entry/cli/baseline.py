@@ -8,14 +8,13 @@ known statement is new.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pg_guard.entry.cli.files import read_sql
+from pg_guard.entry.cli.outputs import write_output
 from pg_guard.errors import UsageError
 from pg_guard.report import json as report_json
 from pg_guard.report.linted import LintFinding, StaleEntry, Suppression
@@ -131,29 +130,9 @@ def write_baseline(path: str, report: LintReport) -> int:
     ]
     entries.sort(key=lambda entry: (entry["path"], entry["rule"], entry["statement"], entry["fingerprint"]))
     text = report_json.dump({"schema": BASELINE_SCHEMA, "policy": report.policy, "findings": entries})
-    _replace(path, text)
+    write_output(text, path)
     return len(entries)
 
 
 def _shortened(statement: str) -> str:
     return statement if len(statement) <= _STATEMENT_CHARACTERS else statement[: _STATEMENT_CHARACTERS - 1] + "…"
-
-
-def _replace(path: str, text: str) -> None:
-    """Write a file as a whole or not at all."""
-    target = Path(path)
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            # mkstemp gives a file that only its owner reads; a baseline is for everybody who reads the repository.
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(name).chmod(0o666 & ~mask)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}", hint="check the directory and its permissions") from None
