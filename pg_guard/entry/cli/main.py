@@ -29,6 +29,7 @@ from pg_guard.entry.cli.runner import PgGuardGroup, run
 from pg_guard.entry.cli.schema import schema
 from pg_guard.entry.cli.serve import serve
 from pg_guard.entry.cli.test import test
+from pg_guard.entry.cli.token import token
 
 __all__ = ["cli", "main"]
 
@@ -58,6 +59,7 @@ for _command in (
     lint,
     test,
     serve,
+    token,
     demo,
     catalog,
     init,

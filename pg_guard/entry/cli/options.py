@@ -133,8 +133,12 @@ def require_dsn(dsn: str | None) -> str:
     return dsn
 
 
-def read_principal(pairs: Sequence[str]) -> dict[str, Any] | None:
+def read_principal(pairs: Sequence[str], option: str = "--principal") -> dict[str, Any] | None:
     """Read ``KEY=VALUE`` pairs; a value that is a JSON number, truth value or string counts as one, any other is text.
+
+    Args:
+        pairs: As they were given.
+        option: The option that gave them, for messages.
 
     Raises:
         UsageError: A pair has no ``=`` or no key, or a key is given twice.
@@ -143,9 +147,9 @@ def read_principal(pairs: Sequence[str]) -> dict[str, Any] | None:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise UsageError(f"--principal {pair}: not of the form KEY=VALUE", hint="write --principal tenant_id=42")
+            raise UsageError(f"{option} {pair}: not of the form KEY=VALUE", hint=f"write {option} tenant_id=42")
         if key in principal:
-            raise UsageError(f"--principal {key} is given twice")
+            raise UsageError(f"{option} {key} is given twice")
         principal[key] = _scalar(value)
     return principal or None
 

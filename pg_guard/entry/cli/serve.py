@@ -22,6 +22,7 @@ __all__ = ["serve", "server_settings"]
     epilog=example(
         "PG_GUARD_DSN=postgresql://reader@db.example/shop pg-guard serve --policy policy.yaml",
         "pg-guard serve --config pg-guard.yaml",
+        "pg-guard serve --config pg-guard.yaml --http 127.0.0.1:8080 --tokens tokens.yaml",
     ),
 )
 @click.option("-p", "--policy", "policy_path", metavar="FILE", type=click.Path(), help="The policy file.")
@@ -35,22 +36,49 @@ __all__ = ["serve", "server_settings"]
     type=click.Path(),
     help="A settings file: several databases, a model, time-outs.",
 )
-def serve(policy_path: str | None, dsn: str | None, config_path: str | None) -> int:
-    """Serve guarded databases to an MCP client.
+@click.option(
+    "--http",
+    "http_address",
+    metavar="HOST:PORT",
+    help="Listen for HTTP clients there, at /mcp, instead of standard input and output.",
+)
+@click.option(
+    "--tokens",
+    "tokens_path",
+    metavar="FILE",
+    type=click.Path(),
+    help="With --http: the bearer tokens that are accepted, as `pg-guard token` writes them.",
+)
+def serve(
+    policy_path: str | None,
+    dsn: str | None,
+    config_path: str | None,
+    http_address: str | None,
+    tokens_path: str | None,
+) -> int:
+    """Serve guarded databases to MCP clients.
 
-    Speaks MCP on standard input and output; an MCP client starts it. Every setting can also come from the environment, as in
-    PG_GUARD_MODEL__KEY.
+    Speaks MCP on standard input and output; an MCP client starts it. With --http it serves many clients, each known by its
+    token. Every setting can also come from the environment, as in PG_GUARD_MODEL__KEY.
 
     Exit codes: 0 closed by the client, 2 wrong usage or an unreachable database, 3 invalid policy or settings, 130 and 143 ended by
     SIGINT and SIGTERM.
     """
-    settings = server_settings(policy_path, dsn, config_path)
+    if tokens_path is not None and http_address is None:
+        raise UsageError("--tokens is for --http; a client on standard input needs none")
+    settings = server_settings(policy_path, dsn, config_path, tokens_path)
+    if http_address is not None:
+        from pg_guard.entry.mcp.http import parse_address, serve_http
+
+        return serve_http(settings, parse_address(http_address))
     from pg_guard.entry.mcp.serve import serve_stdio
 
     return serve_stdio(settings)
 
 
-def server_settings(policy_path: str | None, dsn: str | None, config_path: str | None) -> Settings:
+def server_settings(
+    policy_path: str | None, dsn: str | None, config_path: str | None, tokens_path: str | None = None
+) -> Settings:
     """The settings of a server: the file, the environment, and what the options say on top.
 
     Raises:
@@ -65,6 +93,8 @@ def server_settings(policy_path: str | None, dsn: str | None, config_path: str |
     if policy_path is not None:
         # Meant from where the command runs, also with a settings file in another directory.
         given["policy"] = Path(policy_path).absolute()
+    if tokens_path is not None:
+        given["http"] = {"tokens": Path(tokens_path).absolute()}
     if dsn:
         given["databases"] = {_name(dsn): {"dsn": dsn}}
     settings = load_settings(config_path, **given)

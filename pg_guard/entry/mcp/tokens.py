@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import logging
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import yaml
 from mcp.server.auth.provider import AccessToken
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pg_guard.entry.mcp.principals import ATTRIBUTES, IDENTITY
 from pg_guard.errors import UsageError
@@ -57,32 +58,50 @@ _HIDDEN: Final = "(not kept)"
 _log = logging.getLogger(__name__)
 
 
+def _name(text: str) -> str:
+    # No slash and no colon, so that no client of an issuer, whose id is often an address, can have such a name.
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}", text):
+        raise ValueError("must begin with a letter or digit and have only those and . _ @ -, at most 100")
+    return text
+
+
+def _digest(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError("must be 64 hexadecimal digits")
+    return text
+
+
+def _key(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", text):
+        raise ValueError(f"{text!r} cannot be named in a policy: write letters, digits and underscores")
+    if text in IDENTITY:
+        raise ValueError(f"{text} is known from the token itself and cannot be an attribute")
+    return text
+
+
+def _scope(text: str) -> str:
+    if not re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}", text):
+        raise ValueError("must be printable, without spaces, quotes and backslashes (RFC 6749)")
+    return text
+
+
 class TokenEntry(BaseModel):
     """One token, without what it is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$")]
+    name: Annotated[str, AfterValidator(_name)]
     """Whose it is; `client` to a policy."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, AfterValidator(_digest)]
     """The SHA-256 of the token, in hexadecimal."""
-    attributes: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")], bool | int | float | str] = Field(
-        default_factory=dict
-    )
+    attributes: dict[Annotated[str, AfterValidator(_key)], bool | int | float | str] = Field(default_factory=dict)
     """Values that ``:name`` in a policy stands for."""
-    scopes: tuple[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$")], ...] = ()
+    scopes: tuple[Annotated[str, AfterValidator(_scope)], ...] = ()
     """What it is for."""
     created: Day | None = None
     """The day it was made."""
     expires: Day | None = None
     """Its last day in UTC; it does not end when left out."""
-
-    @field_validator("attributes")
-    @classmethod
-    def _no_identity(cls, attributes: dict[str, bool | int | float | str]) -> dict[str, bool | int | float | str]:
-        if taken := sorted(IDENTITY & set(attributes)):
-            raise ValueError(f"{taken[0]} is known from the token itself and cannot be an attribute")
-        return attributes
 
     def expired(self, today: datetime.date) -> bool:
         """Whether its last day is over."""
