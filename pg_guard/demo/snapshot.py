@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["PARTS", "read_sample_catalog", "snapshot_file", "stable"]
 
 PARTS: Final = ("catalogs", "demo.json")
+_SYSTEM: Final = ("pg_catalog", "information_schema", "pg_toast")
 
 
 def snapshot_file() -> Path:
@@ -31,12 +32,18 @@ def snapshot_file() -> Path:
 
 
 def stable(catalog: Catalog) -> Catalog:
-    """The catalog without what differs from one server to the next: minor version, settings, the name of the superuser."""
+    """The catalog without what differs from one server to the next, or from one hour to the next.
+
+    That is the minor version, settings, the name of the superuser, and how many rows the system's own tables have.
+    """
     return replace(
         catalog,
         server_version=catalog.server_version // 10_000 * 10_000,
         settings=(),
-        relations=tuple(replace(relation, owner="owner") for relation in catalog.relations),
+        relations=tuple(
+            replace(relation, owner="owner", rows=-1.0 if relation.schema in _SYSTEM else relation.rows)
+            for relation in catalog.relations
+        ),
         functions=tuple(replace(function, owner="owner") for function in catalog.functions),
     )
 

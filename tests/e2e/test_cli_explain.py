@@ -90,7 +90,7 @@ def test_a_denial_names_the_clause_its_place_and_its_line() -> None:
         number for number, text in enumerate(Path(POLICY).read_text().splitlines(), 1) if 'deny: ["hr.*"' in text
     )
     assert process.stdout.startswith("denied: 1 finding (policy demo 1.0.0)\n")
-    assert re.search(rf"= clause: tables\.deny\[0\] \(\S*demo\.yaml:{line}:10\)", process.stdout.replace("\n", ""))
+    assert re.search(rf"= clause: tables\.deny\[0\] \(.*demo\.yaml:{line}:10\)", process.stdout.replace("\n", ""))
     assert f'{line} | deny: ["hr.*"' in process.stdout
     assert "hr.employees matches hr.*." in process.stdout
     assert "FIRED tables/denied" in process.stdout
