@@ -22,6 +22,7 @@ __all__ = ["Cursors", "Page"]
 class Page(NamedTuple):
     """A part of a result; `cursor` is None for the last."""
 
+    database: str
     decision: Decision
     result: QueryResult
     first_row: int
@@ -31,6 +32,7 @@ class Page(NamedTuple):
 @dataclass(frozen=True)
 class _Rest:
     owner: str
+    database: str
     decision: Decision
     result: QueryResult
     first_row: int
@@ -51,9 +53,9 @@ class Cursors:
         self._most = most
         self._rests: OrderedDict[str, _Rest] = OrderedDict()
 
-    def first(self, owner: str, decision: Decision, result: QueryResult, page_rows: int) -> Page:
-        """The first page of a result, and a cursor for `owner` if there are more."""
-        return self._page(_Rest(owner, decision, result, 0, page_rows, time.monotonic()))
+    def first(self, owner: str, database: str, decision: Decision, result: QueryResult, page_rows: int) -> Page:
+        """The first page of a result of a database, and a cursor for `owner` if there are more."""
+        return self._page(_Rest(owner, database, decision, result, 0, page_rows, time.monotonic()))
 
     def next(self, owner: str, cursor: str) -> Page | None:
         """The page of a cursor, which can be used once; None when it is unknown, too old or somebody else's."""
@@ -73,4 +75,6 @@ class Cursors:
             self._rests[cursor] = replace(rest, result=remaining, first_row=rest.first_row + len(rows))
             while len(self._rests) > self._most:
                 self._rests.popitem(last=False)
-        return Page(rest.decision, replace(rest.result, rows=rows, row_count=len(rows)), rest.first_row, cursor)
+        return Page(
+            rest.database, rest.decision, replace(rest.result, rows=rows, row_count=len(rows)), rest.first_row, cursor
+        )

@@ -14,6 +14,7 @@ from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 
 from pg_guard._version import __version__
 from pg_guard.entry.mcp.calling import RequestError, error_result
+from pg_guard.entry.mcp.logs import configure_logging
 from pg_guard.entry.mcp.resources import add_prompts, add_resources
 from pg_guard.entry.mcp.tools_ask import add_ask_tools
 from pg_guard.entry.mcp.tools_schema import add_schema_tools
@@ -62,6 +63,8 @@ def build_server(service: Service, **options: Any) -> MCPServer:
         service: Databases, pipeline and their helpers, open.
         options: Further arguments of `MCPServer`, as for authentication.
     """
+    # Before the SDK does, whose log shows tracebacks.
+    configure_logging()
     server = _Server("pg-guard", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING", **options)
     add_ask_tools(server, service)
     add_sql_tools(server, service)

@@ -69,7 +69,8 @@ def add_ask_tools(server: MCPServer, service: Service) -> None:
             )
             if answer.result is None or answer.decision is None:
                 return outputs.ask_answer(answer, None)
-            return outputs.ask_answer(answer, service.cursors.first(who, answer.decision, answer.result, PAGE_ROWS))
+            page = service.cursors.first(who, answer.database, answer.decision, answer.result, PAGE_ROWS)
+            return outputs.ask_answer(answer, page)
 
         key = f"{who}:{idempotency_key}" if idempotency_key and model is None else None
         try:

@@ -70,7 +70,7 @@ def add_schema_tools(server: MCPServer, service: Service) -> None:
     async def search_schema(
         text: Annotated[str, Field(max_length=2_000, description="Words, as in: invoices of a customer.")],
         database: DatabaseName = None,
-        limit: Annotated[int, Field(ge=1, le=100)] = 20,
+        limit: Annotated[int, Field(ge=1, le=100, description="Tables at most.")] = 20,
     ) -> Annotated[CallToolResult, SearchAnswer]:
         """Find tables by their names, columns and comments."""
         index = database_of(service, database).derived("context", ContextIndex.build)

@@ -64,7 +64,7 @@ def add_sql_tools(server: MCPServer, service: Service) -> None:
                 raise RequestError(
                     "CURSOR_UNKNOWN", "the cursor is used up, too old or not yours", "run the statement again"
                 )
-            answer = outputs.run_answer(page.decision, page, database=database or "")
+            answer = outputs.run_answer(page.decision, page, database=page.database)
             return result(answer, outputs.text_of_run(answer))
         where = database_of(service, database)
         request = json.dumps([where.name, sql, page_rows])
@@ -136,7 +136,7 @@ async def _run(service: Service, where: Database, sql: str, page_rows: int) -> R
         _log.error("run_sql failed unexpectedly: %s", type(error).__name__)
         internal = InternalError("the server failed on this statement", hint="report it as a defect of pg-guard")
         return outputs.run_answer(decision, error=_error_info(internal, sql), database=where.name)
-    page = service.cursors.first(who, decision, found, page_rows)
+    page = service.cursors.first(who, where.name, decision, found, page_rows)
     return outputs.run_answer(decision, page, database=where.name)
 
 
