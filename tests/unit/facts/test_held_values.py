@@ -175,3 +175,17 @@ def test_without_a_catalog() -> None:
     guard = Guard(parse_policy(POLICY).policy)
     assert guard.check("SELECT count(*) FROM orders WHERE tenant_id = 1", {"tenant_id": 1}).allowed
     assert not guard.check("SELECT count(*) FROM orders WHERE tenant_id = 2", {"tenant_id": 1}).allowed
+
+
+async def test_random_statements_show_one_tenant(guard: Guard, demo_dsn: str) -> None:
+    generator = _TWICE.Generator(77)
+    texts = [generator.statement() for _ in range(1_500)]
+    # With a second tenant that exists, a list that is taken for one value would show.
+    statements = [text.replace("(1, 9)", "(1, 2)").replace("ARRAY[1, 9]", "ARRAY[1, 2]") for text in texts]
+    allowed = [sql for sql in statements if guard.check(sql, {"tenant_id": 1}).allowed]
+    assert [sql for sql in allowed if guard.check(sql, {"tenant_id": 2}).allowed] == []
+    outputs = await _TWICE.run_twice(demo_dsn, allowed)
+    done = [(sql, pair) for sql, pair in zip(allowed, outputs, strict=True) if "error 57014" not in pair]
+    assert [sql for sql, (before, after) in done if before != after] == []
+    seen = [before for before, _ in outputs if not before.startswith("error") and "(0, None" not in before]
+    assert len(seen) > 50
