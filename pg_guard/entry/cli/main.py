@@ -19,6 +19,7 @@ from pg_guard.entry.cli.demo import demo
 from pg_guard.entry.cli.diff import diff
 from pg_guard.entry.cli.explain import explain
 from pg_guard.entry.cli.fmt import fmt
+from pg_guard.entry.cli.grants import grants
 from pg_guard.entry.cli.init import init
 from pg_guard.entry.cli.lint import lint
 from pg_guard.entry.cli.options import CONTEXT_SETTINGS, example
@@ -64,6 +65,7 @@ for _command in (
     catalog,
     init,
     audit,
+    grants,
     policy,
     packs,
     fmt,
