@@ -246,6 +246,9 @@ def _show(view: View, fired: Fired | None, name: str) -> str:
 
 def _unsure(view: View, fired: Fired | None, message: str, remediation: str) -> tuple[str, str]:
     """Say that a rule fired because something is not known, and what would tell."""
+    names = fired.fact.relations(view, fired.record) if fired is not None else ()
+    if names and names[0].schema == "pg_catalog" and names[0].name.startswith("pg_"):
+        return message, remediation  # pg_catalog is searched first, and has what is named like this
     if view.catalog is not None:
         return f"It cannot be ruled out: {message}", remediation
     if fired is not None and getattr(fired.record, "name", "") == "*":

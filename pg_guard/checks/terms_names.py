@@ -62,6 +62,7 @@ _STATEMENT = Fact(
             "PostgreSQL's name of the statement in small letters, words joined by hyphens.",
             _statement_kind,
         ),
+        Attribute("setting", "text", "The setting that SHOW names; all for SHOW ALL.", lambda _view, use: use.setting),
         Attribute("nested", "flag", "It stands inside of another statement.", lambda _view, use: use.depth > 0),
     ),
     shown="kind",
@@ -160,6 +161,9 @@ _COLUMN = Fact(
         Attribute("star", "flag", "It came with * or t.*, nobody named it.", lambda _view, use: use.star),
         Attribute("whole_row", "flag", "It came with a reference to the whole row.", lambda _view, use: use.whole_row),
         Attribute("via", "name", "A view or parent on the way to it.", lambda _view, use: frozenset(use.via)),
+        Attribute(
+            "direct", "flag", "It is read from its relation itself: nothing is on the way.", lambda _v, use: not use.via
+        ),
         Attribute(
             "type",
             "name",

@@ -57,8 +57,8 @@ def extract(reader: Reader, node: Node) -> Facts:
     facts = reader.facts
     kind = statement_kind(node)
     facts.kind = kind
-    facts.statements.append(StatementUse(kind, 0, reader.at(-1)))
     body: Node = next(iter(node.values()), {})
+    facts.statements.append(StatementUse(kind, 0, reader.at(-1), body.get("name") if kind == "show" else None))
     if kind == "select":
         queries.read_query(reader, node, None)
         gather_shapes(reader, node)

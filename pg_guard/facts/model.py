@@ -35,11 +35,15 @@ Use: TypeAlias = Literal[
 
 
 class StatementUse(NamedTuple):
-    """A statement or a part that behaves like one: `kind` is `select`, `insert`, `locking`, `select-into` …"""
+    """A statement or a part that behaves like one: `kind` is `select`, `insert`, `locking`, `select-into` …
+
+    `setting` is what SHOW names, ``all`` for SHOW ALL.
+    """
 
     kind: str
     depth: int
     location: int
+    setting: str | None = None
 
 
 class RelationUse(NamedTuple):
