@@ -17,6 +17,7 @@ AnswerCode: TypeAlias = (
     Literal[
         "QUESTION_EMPTY", "QUESTION_TOO_LONG", "DATABASE_UNKNOWN", "NO_SQL", "DENIED", "EXECUTION_FAILED",
         "DATABASE_UNAVAILABLE", "COST_TOO_HIGH", "TIMEOUT", "BUSY", "CIRCUIT_OPEN", "RATE_LIMITED", "KEY_REUSED", "INTERNAL",
+        "AUDIT_UNAVAILABLE",
     ]
     | ModelErrorCode
 )  # fmt: skip

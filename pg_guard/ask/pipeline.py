@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
+import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -20,6 +21,7 @@ from pg_guard.ask.model import ModelError, Usage
 from pg_guard.ask.review import judge
 from pg_guard.errors import CostError, DatabaseError, ExecutionError, PgGuardError
 from pg_guard.execute.database import DatabaseUnknown
+from pg_guard.observe.audit import AuditUnavailable
 from pg_guard.report.told import told
 from pg_guard.resilience.errors import ResilienceError
 
@@ -57,6 +59,7 @@ class _Course:
     principal: Mapping[str, object] | None
     progress: Progress | None
     model: LanguageModel | None
+    question_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     attempts: list[Attempt] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
 
@@ -178,7 +181,12 @@ class AskPipeline:
             course.attempts.append(Attempt("", "no SQL in the model's answer"))
             stop = _Stop("NO_SQL", "the model wrote no SQL", "ask about data that the listed tables hold")
             return _Repair(prompts.repair_without_sql(completion.text), stop)
-        checked = await database.check(sql, course.principal)
+        checked = await database.check(
+            sql,
+            course.principal,
+            operation="check" if return_type == "sql" else "run",
+            question_id=course.question_id,
+        )
         findings = told(checked.decision, checked.guard).findings
         course.answer = replace(course.answer, sql=sql, decision=checked.decision, findings=findings)
         if not checked.decision.allowed:
@@ -263,7 +271,7 @@ def _who(principal: Mapping[str, object] | None) -> str | None:
 def _as_answer_error(error: PgGuardError) -> AnswerError:
     if isinstance(error, ModelError):
         return AnswerError(error.reason, error.message, error.hint)
-    if isinstance(error, (ResilienceError, DatabaseUnknown)):
+    if isinstance(error, (ResilienceError, DatabaseUnknown, AuditUnavailable)):
         return AnswerError(error.code, error.message, error.hint)  # type: ignore[arg-type]  # their codes are AnswerCodes
     if isinstance(error, DatabaseError):
         return AnswerError("DATABASE_UNAVAILABLE", error.message, error.hint)

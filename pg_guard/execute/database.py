@@ -19,6 +19,7 @@ from pg_guard.errors import CatalogError, DatabaseError, ExecutionError, Interna
 from pg_guard.execute.executor import Executor, QueryResult
 from pg_guard.execute.plans import Plan, permitted_plan
 from pg_guard.guard import Guard
+from pg_guard.observe.audit import Outcome
 from pg_guard.policy.load import load_policy
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from pg_guard.decision import Decision
     from pg_guard.execute.values import Json
+    from pg_guard.observe.audit import Auditor, Entry, Operation
     from pg_guard.resilience.guarded import Resilience
     from pg_guard.settings import CacheSettings, DatabaseSettings, Settings
 
@@ -47,10 +49,11 @@ class DatabaseUnknown(PgGuardError):  # noqa: N818 - named for what a client is 
 
 
 class Checked(NamedTuple):
-    """A decision, and the guard that made it."""
+    """A decision, the guard that made it, and its record in the audit log, where there is one."""
 
     decision: Decision
     guard: Guard
+    entry: Entry | None = None
 
 
 class RefreshOutcome(NamedTuple):
@@ -87,7 +90,14 @@ class Database:
     """
 
     def __init__(
-        self, name: str, description: str, dsn: str, guard: Guard, executor: Executor, resilience: Resilience | None
+        self,
+        name: str,
+        description: str,
+        dsn: str,
+        guard: Guard,
+        executor: Executor,
+        resilience: Resilience | None,
+        auditor: Auditor | None = None,
     ) -> None:
         self.name = name
         self.description = description
@@ -96,6 +106,7 @@ class Database:
         self._guard = guard
         self._executor = executor
         self._resilience = resilience
+        self._auditor = auditor
         self._read_at = time.monotonic()
         self._reading = asyncio.Lock()
         self._derived: dict[str, tuple[Guard, Any]] = {}
@@ -110,6 +121,7 @@ class Database:
         policy: Path,
         cache: CacheSettings,
         resilience: Resilience | None = None,
+        auditor: Auditor | None = None,
     ) -> Database:
         """Load policy and catalog, and connect.
 
@@ -135,7 +147,7 @@ class Database:
             search_path=guard.search_path,
             role=settings.role,
         )
-        database = cls(name, settings.description, dsn, guard, executor, resilience)
+        database = cls(name, settings.description, dsn, guard, executor, resilience, auditor)
         if cache.auto_refresh:
             database._task = asyncio.create_task(database._refresh_forever(cache.interval))
         return database
@@ -168,12 +180,36 @@ class Database:
 
     # -- statements ----------------------------------------------------------------------------------------------------
 
-    async def check(self, sql: str, principal: Mapping[str, object] | None = None) -> Checked:
-        """Decide on one statement under the newest catalog."""
+    async def check(
+        self,
+        sql: str,
+        principal: Mapping[str, object] | None = None,
+        *,
+        operation: Operation = "check",
+        question_id: str | None = None,
+    ) -> Checked:
+        """Decide on one statement under the newest catalog, and record it.
+
+        Args:
+            sql: The statement.
+            principal: What is known of who asks.
+            operation: What is to be done with it if it is allowed, for the audit log.
+            question_id: The question that it is to answer, for the audit log.
+
+        Raises:
+            AuditUnavailable: The decision cannot be recorded, and the audit log fails closed.
+        """
         guard = self._guard
         if len(sql) <= _LONG_TEXT:
-            return Checked(guard.check(sql, principal), guard)
-        return Checked(await asyncio.to_thread(guard.check, sql, principal), guard)
+            decision = guard.check(sql, principal)
+        else:
+            decision = await asyncio.to_thread(guard.check, sql, principal)
+        if self._auditor is None:
+            return Checked(decision, guard)
+        entry = await self._auditor.decided(
+            decision, database=self.name, operation=operation, principal=principal, question_id=question_id
+        )
+        return Checked(decision, guard, entry)
 
     async def run(self, checked: Checked, *args: Json, principal: str | None = None) -> QueryResult:
         """Run a statement that was allowed.
@@ -188,6 +224,7 @@ class Database:
             ExecutionError: PostgreSQL refused or cancelled it.
             DatabaseError: No connection.
             ResilienceError: Too much is asked, or the database has failed too often.
+            AuditUnavailable: The outcome cannot be recorded, and the audit log fails closed.
         """
         sql, guard = _allowed(checked.decision), checked.guard
         most = guard.policy.limits.cost if checked.decision.kind == "select" else None
@@ -195,7 +232,7 @@ class Database:
         async def run() -> QueryResult:
             return await self._executor.run(sql, *args, search_path=guard.search_path, max_cost=most)
 
-        return await self._guarded(run, principal)
+        return await self._audited(checked, lambda: self._guarded(run, principal))
 
     async def explain(self, checked: Checked, *args: Json, principal: str | None = None) -> Plan:
         """The plan of a SELECT that was allowed, as far as the policy lets it be shown; the statement is not run.
@@ -204,15 +241,44 @@ class Database:
             ExecutionError: It is no SELECT, or PostgreSQL refused it.
             DatabaseError: No connection.
             ResilienceError: As for `run`.
+            AuditUnavailable: As for `run`.
         """
         sql, guard = _allowed(checked.decision), checked.guard
-        if checked.decision.kind != "select":
-            raise ExecutionError("there is no plan for this kind of statement", hint="ask for the plan of a SELECT")
 
         async def explain() -> Json:
             return await self._executor.explain(sql, *args, search_path=guard.search_path)
 
-        return permitted_plan(cast("dict[str, Any]", await self._guarded(explain, principal)), checked.decision, guard)
+        async def permitted() -> Plan:
+            if checked.decision.kind != "select":
+                raise ExecutionError("there is no plan for this kind of statement", hint="ask for the plan of a SELECT")
+            found = await self._guarded(explain, principal)
+            return permitted_plan(cast("dict[str, Any]", found), checked.decision, guard)
+
+        return await self._audited(checked, permitted)
+
+    async def _audited(self, checked: Checked, call: Callable[[], Awaitable[T]]) -> T:
+        """Do what a decision allows, and record what came of it."""
+        if self._auditor is None:
+            return await call()
+        if checked.entry is None:
+            raise InternalError("a statement without an audit record was about to run", hint="check it first")
+        started = time.perf_counter()
+        try:
+            found = await call()
+        except Exception as error:
+            await self._auditor.completed(checked.entry, _failure(error, started))
+            raise
+        except BaseException as error:
+            # Whoever cancels does not wait.
+            self._auditor.abandoned(checked.entry, _failure(error, started))
+            raise
+        milliseconds = (time.perf_counter() - started) * 1000
+        if isinstance(found, QueryResult):
+            outcome = Outcome("ok", milliseconds, found.row_count, found.truncated)
+        else:
+            outcome = Outcome("ok", milliseconds)
+        await self._auditor.completed(checked.entry, outcome)
+        return found
 
     async def _guarded(self, call: Callable[[], Awaitable[T]], principal: str | None) -> T:
         if self._resilience is None:
@@ -264,6 +330,16 @@ def _allowed(decision: Decision) -> str:
     return decision.sql
 
 
+def _failure(error: BaseException, started: float) -> Outcome:
+    milliseconds = (time.perf_counter() - started) * 1000
+    if not isinstance(error, Exception):
+        return Outcome("cancelled", milliseconds)
+    code = error.code if isinstance(error, PgGuardError) else InternalError.code
+    return Outcome(
+        "error", milliseconds, error=code, sqlstate=error.sqlstate if isinstance(error, ExecutionError) else ""
+    )
+
+
 class Databases(Mapping[str, Database]):
     """All databases of a server, by name."""
 
@@ -271,7 +347,9 @@ class Databases(Mapping[str, Database]):
         self._databases = dict(databases)
 
     @classmethod
-    async def open(cls, settings: Settings, resilience: Resilience | None = None) -> Databases:
+    async def open(
+        cls, settings: Settings, resilience: Resilience | None = None, auditor: Auditor | None = None
+    ) -> Databases:
         """Open every database of the settings at the same time.
 
         Raises:
@@ -284,7 +362,9 @@ class Databases(Mapping[str, Database]):
         async def open_one(name: str, each: DatabaseSettings) -> Database:
             policy = each.policy or settings.policy
             assert policy is not None  # the settings demand one
-            return await Database.open(name, each, policy=policy, cache=settings.cache, resilience=resilience)
+            return await Database.open(
+                name, each, policy=policy, cache=settings.cache, resilience=resilience, auditor=auditor
+            )
 
         opening = [asyncio.ensure_future(open_one(name, each)) for name, each in settings.databases.items()]
         try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pg_guard.entry.mcp.server import build_server
 from pg_guard.entry.mcp.service import open_service
+from pg_guard.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +39,11 @@ def serve_stdio(settings: Settings) -> int:
         DatabaseError: A database cannot be reached.
         CatalogError: Its catalog cannot be read.
     """
+    if settings.audit.sink == "stdout":
+        raise UsageError(
+            "audit.sink is stdout, and standard output belongs to the protocol",
+            hint="set audit.sink to file or postgresql, or serve over HTTP",
+        )
     return asyncio.run(_serve(settings))
 
 

@@ -10,11 +10,13 @@ from pg_guard.ask.openai_model import OpenAIModel
 from pg_guard.ask.pipeline import AskPipeline
 from pg_guard.entry.mcp.cursors import Cursors
 from pg_guard.execute.database import Databases
+from pg_guard.observe.audit import open_audit_log
 from pg_guard.resilience.guarded import Resilience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pg_guard.observe.audit import AuditLog
     from pg_guard.settings import Settings
 
 __all__ = ["Service", "open_service"]
@@ -31,6 +33,7 @@ class Service:
         resilience: Slots, circuits, idempotency.
         cursors: Results that are not read to their end.
         has_model: A model is configured, so that the client's own is not needed.
+        audit: The audit log, where there is one.
     """
 
     settings: Settings
@@ -39,6 +42,7 @@ class Service:
     resilience: Resilience
     has_model: bool
     cursors: Cursors = field(default_factory=Cursors)
+    audit: AuditLog | None = None
 
 
 @contextlib.asynccontextmanager
@@ -52,14 +56,19 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     # A server of one's own may need no key; OpenAI's always does.
     configured = settings.model.key is not None or settings.model.base_url is not None
     model = OpenAIModel(settings.model) if configured else None
+    audit: AuditLog | None = None
     try:
-        databases = await Databases.open(settings, resilience)
+        audit = await open_audit_log(settings.audit)
+        databases = await Databases.open(settings, resilience, audit)
         try:
             pipeline = AskPipeline(databases, settings, resilience, model)
-            yield Service(settings, databases, pipeline, resilience, model is not None)
+            yield Service(settings, databases, pipeline, resilience, model is not None, audit=audit)
         finally:
             await databases.close()
     finally:
+        if audit is not None:
+            # After the databases: statements that were under way have ended, and what came of them is written.
+            await audit.close()
         if model is not None:
             await model.close()
         await resilience.close()

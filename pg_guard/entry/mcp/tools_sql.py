@@ -15,6 +15,7 @@ from pg_guard.entry.mcp.answers import CheckAnswer, DenialAnswer, PlanAnswer, Ru
 from pg_guard.entry.mcp.calling import RequestError, database_of, result, tool_error
 from pg_guard.entry.mcp.principals import current_principal, principal_key
 from pg_guard.errors import ExecutionError, InternalError, PgGuardError
+from pg_guard.observe.audit import AuditUnavailable
 from pg_guard.report.told import told
 from pg_guard.resilience.errors import ResilienceError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pg_guard.entry.mcp.answers import ErrorInfo
     from pg_guard.entry.mcp.service import Service
     from pg_guard.execute.database import Checked, Database
+    from pg_guard.observe.audit import Operation
 
 __all__ = ["PAGE_ROWS", "READ_ONLY", "DatabaseName", "add_sql_tools"]
 
@@ -86,7 +88,7 @@ def add_sql_tools(server: MCPServer, service: Service) -> None:
     async def explain_sql(sql: _Sql, database: DatabaseName = None) -> Annotated[CallToolResult, PlanAnswer]:
         """Show how PostgreSQL would run a SELECT, with its estimated cost, without running it."""
         where = database_of(service, database)
-        checked, decision = await _check(where, sql)
+        checked, decision = await _check(where, sql, "explain")
         limit = checked.guard.policy.limits.cost
         if decision.sql is None:
             answer = outputs.plan_answer(decision, database=where.name, cost_limit=limit)
@@ -116,15 +118,18 @@ def add_sql_tools(server: MCPServer, service: Service) -> None:
         return result(answer, "\n".join(lines))
 
 
-async def _check(where: Database, sql: str) -> tuple[Checked, Decision]:
+async def _check(where: Database, sql: str, operation: Operation = "check") -> tuple[Checked, Decision]:
     """The decision as the guard made it, and as the client may be told it."""
-    checked = await where.check(sql, current_principal())
+    try:
+        checked = await where.check(sql, current_principal(), operation=operation)
+    except AuditUnavailable as error:
+        raise tool_error(error) from None
     return checked, told(checked.decision, checked.guard)
 
 
 async def _run(service: Service, where: Database, sql: str, page_rows: int) -> RunAnswer:
     who = principal_key(current_principal())
-    checked, decision = await _check(where, sql)
+    checked, decision = await _check(where, sql, "run")
     if decision.sql is None:
         return outputs.run_answer(decision, database=where.name)
     try:

@@ -1,0 +1,338 @@
+"""The audit log as files. In: contents of lines. Out: JSON lines on disk, whole ones only, in one chain for all processes.
+
+Every line is one ``write`` to a file that is opened for appending. Processes that share a file take turns by a lock on
+``<file>.lock``, and each goes on from the last line that stands there, so there is one chain, whoever writes. A process that
+is killed in mid-write leaves a torn end: it was never acknowledged, so no statement ran on it. The next writer takes it off
+and says so in a line ``recovered``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import fcntl
+import hashlib
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from pg_guard.observe.audit_lines import Content, Head, Parsed, Unreadable, parse_line
+from pg_guard.observe.audit_sinks import SinkError, now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pg_guard.observe.audit_anchors import Anchors
+
+__all__ = ["AuditFile", "Rotation", "parts_of"]
+
+_BLOCK: Final = 16_384
+_MOST_SEARCHED: Final = 4 * 1024 * 1024
+_DIGITS: Final = 12
+
+_log = logging.getLogger(__name__)
+
+
+class Rotation(NamedTuple):
+    """When a new file is begun: at a size in bytes, at an age of its first line in seconds; 0 for never."""
+
+    size: int = 0
+    age: float = 0.0
+
+
+class AuditFile:
+    """A file of JSON lines, and its older parts. Blocking and thread-safe.
+
+    Args:
+        path: The file that is written to.
+        fsync: Whether `append` waits for the disk: ``always``, when `interval` has gone by, or ``never``.
+        interval: Seconds, for ``interval``.
+        rotation: When a new file is begun.
+        anchors: Where the chain's end is noted.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        fsync: Literal["always", "interval", "never"] = "always",
+        interval: float = 1.0,
+        rotation: Rotation = Rotation(),  # noqa: B008 - immutable
+        anchors: Anchors | None = None,
+    ) -> None:
+        self.path = path
+        self._fsync = fsync
+        self._interval = interval
+        self._rotation = rotation
+        self._anchors = anchors
+        self._mutex = threading.Lock()
+        self._lock_fd = -1
+        self._fd = -1
+        self._identity = (0, 0)
+        self._size = 0
+        self._born = 0.0
+        self._head: Head | None = None
+        self._dirty = False
+        self._synced = time.monotonic()
+
+    def append(self, contents: Sequence[Content]) -> None:
+        """Write lines, and wait until they are as durable as the policy says.
+
+        Raises:
+            SinkError: A line could not be written; says how many could.
+        """
+        written = 0
+        try:
+            with self._mutex, self._locked():
+                head = self._current()
+                for content in contents:
+                    if self._is_due():
+                        self._rotate(head)
+                    line, head = head.link(content)
+                    self._write(line, head)
+                    written += 1
+                    if self._anchors is not None and self._anchors.due(head):
+                        self._anchors.note(head)
+                if self._fsync == "always" or (
+                    self._fsync == "interval" and time.monotonic() - self._synced >= self._interval
+                ):
+                    # Before the disk has them, none of the lines is acknowledged.
+                    reached, written = written, 0
+                    self._sync()
+                    written = reached
+        except OSError as error:
+            raise SinkError(written, f"{self.path.name}: {error.strerror or error}") from None
+
+    def sync(self) -> None:
+        """Bring what was written to the disk.
+
+        Raises:
+            SinkError: The disk does not take it.
+        """
+        try:
+            with self._mutex:
+                self._sync()
+        except OSError as error:
+            raise SinkError(0, f"{self.path.name}: {error.strerror or error}") from None
+
+    def close(self) -> None:
+        """Bring everything to the disk, note the end, and close."""
+        with self._mutex:
+            if self._fsync != "never":
+                with contextlib.suppress(OSError):
+                    self._sync()
+            if self._anchors is not None and self._head is not None and self._head.seq:
+                self._anchors.note(self._head)
+            self._close_file()
+            if self._lock_fd >= 0:
+                os.close(self._lock_fd)
+                self._lock_fd = -1
+
+    # -- under the lock ------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        if self._lock_fd < 0:
+            lock = self.path.with_name(self.path.name + ".lock")
+            self._lock_fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+
+    def _current(self) -> Head:
+        """The end of the chain, whoever wrote it; opens the file, and takes a torn end off."""
+        try:
+            found = self.path.stat()
+            place, size = (found.st_dev, found.st_ino), found.st_size
+        except FileNotFoundError:
+            place, size = (0, 0), 0
+        if self._fd < 0 or place != self._identity:
+            self._close_file()
+            self._open()
+        elif size == self._size and self._head is not None:
+            return self._head
+        else:
+            # Another process has written, or was killed while it did.
+            self._size = size
+        return self._recovered()
+
+    def _open(self) -> None:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._fd = os.open(self.path, flags, 0o600)
+        status = os.fstat(self._fd)
+        self._identity, self._size = (status.st_dev, status.st_ino), status.st_size
+        if not status.st_size:
+            self._sync_directory()
+
+    def _close_file(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._head, self._born = -1, None, 0.0
+
+    def _recovered(self) -> Head:
+        """Go on from what stands in the file, or in the newest older part."""
+        torn = self._take_off_torn_end()
+        head, broken = self._last_head()
+        self._head = head
+        if not self._born:
+            self._born = self._first_time()
+        if self._anchors is not None:
+            self._anchors.compare(head)
+        if torn:
+            note: Content = {"event": "recovered", "time": now(), "reason": "torn end", "bytes": len(torn)}
+            note["sha256"] = hashlib.sha256(torn).hexdigest()
+            line, head = head.link(note)
+            self._write(line, head)
+            _log.warning("%s: a torn end of %d bytes was taken off", self.path.name, len(torn))
+        elif broken:
+            line, head = head.link({"event": "recovered", "time": now(), "reason": broken})
+            self._write(line, head)
+            _log.error("%s: a new chain is begun: %s", self.path.name, broken)
+        return head
+
+    def _take_off_torn_end(self) -> bytes:
+        end, torn = self._size, b""
+        while end > 0:
+            start = max(0, end - _BLOCK)
+            block = os.pread(self._fd, end - start, start)
+            cut = block.rfind(b"\n")
+            torn = block[cut + 1 :] + torn
+            if cut >= 0:
+                break
+            end = start
+        if torn:
+            os.ftruncate(self._fd, self._size - len(torn))
+            os.fsync(self._fd)
+            self._size -= len(torn)
+        return torn
+
+    def _last_head(self) -> tuple[Head, str]:
+        """The end of the chain; with a reason where a new one is begun because the end cannot be read."""
+        last = _last_line(self._fd, self._size)
+        if last is None:
+            older = parts_of(self.path)[-1:]
+            if not older:
+                return Head.new(), ""
+            fd = os.open(older[0], os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                last = _last_line(fd, os.fstat(fd).st_size)
+            finally:
+                os.close(fd)
+        try:
+            return parse_line(last or b"").head, ""
+        except Unreadable as error:
+            return Head.new()._replace(seq=self._number_before()), f"the last line is {error}"
+
+    def _number_before(self) -> int:
+        """A number that a new chain can go on from, so that names of parts still sort: the last one that can be read."""
+        start = max(0, self._size - _MOST_SEARCHED)
+        for line in reversed(os.pread(self._fd, self._size - start, start).splitlines(keepends=True)):
+            with contextlib.suppress(Unreadable):
+                return parse_line(line).head.seq
+        older = parts_of(self.path)[-1:]
+        return int(older[0].name.removeprefix(self.path.stem + ".")[:_DIGITS]) if older else 0
+
+    def _write(self, line: bytes, head: Head) -> None:
+        try:
+            count = os.write(self._fd, line)
+            if count != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            # A part of a line must not stay: the next one would stand behind it.
+            self._head = None
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._size)
+            raise
+        if not self._size:
+            self._born = time.time()
+        self._size += len(line)
+        self._head = head
+        self._dirty = True
+
+    def _sync(self) -> None:
+        if self._dirty and self._fd >= 0:
+            os.fdatasync(self._fd)
+        self._dirty = False
+        self._synced = time.monotonic()
+
+    def _sync_directory(self) -> None:
+        if self._fsync == "never":
+            return
+        fd = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    # -- rotation ------------------------------------------------------------------------------------------------------
+
+    def _is_due(self) -> bool:
+        if not self._size:
+            return False
+        size, age = self._rotation
+        return bool((size and self._size >= size) or (age and time.time() - self._born >= age))
+
+    def _rotate(self, head: Head) -> None:
+        """Name the file after its first line's number, so that names sort as lines do, and begin a new one."""
+        if self._fsync != "never":
+            self._sync()
+        first = self._first()
+        part = _part_name(self.path, first.head.seq if first else 0)
+        self.path.rename(part)
+        self._close_file()
+        self._open()
+        self._head = head
+        if self._anchors is not None:
+            self._anchors.note(head)
+
+    def _first(self) -> Parsed | None:
+        data = b""
+        while b"\n" not in data and len(data) < self._size:
+            data += os.pread(self._fd, _BLOCK, len(data))
+        try:
+            return parse_line(data[: data.find(b"\n") + 1])
+        except Unreadable:
+            return None
+
+    def _first_time(self) -> float:
+        first = self._first() if self._size else None
+        try:
+            return datetime.datetime.fromisoformat(str(first.content["time"])).timestamp() if first else time.time()
+        except (KeyError, ValueError):
+            return time.time()
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The older parts of a log, in order."""
+    found = path.parent.glob(f"{path.stem}.{'[0-9]' * _DIGITS}*{path.suffix}")
+    return sorted(each for each in found if each.name != path.name)
+
+
+def _part_name(path: Path, seq: int) -> Path:
+    name = path.with_name(f"{path.stem}.{seq:0{_DIGITS}}{path.suffix}")
+    count = 1
+    while name.exists():
+        count += 1
+        name = path.with_name(f"{path.stem}.{seq:0{_DIGITS}}_{count}{path.suffix}")
+    return name
+
+
+def _last_line(fd: int, size: int) -> bytes | None:
+    """The last line of a file that ends with a newline, or None when it is empty."""
+    if not size:
+        return None
+    start, data = size, b""
+    while start > 0:
+        step = min(_BLOCK, start)
+        start -= step
+        data = os.pread(fd, step, start) + data
+        cut = data.rfind(b"\n", 0, len(data) - 1)
+        if cut >= 0:
+            return data[cut + 1 :]
+    return data

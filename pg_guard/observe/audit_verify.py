@@ -1,0 +1,185 @@
+"""Is an audit log as it was written? In: its lines, and perhaps anchors. Out: the first broken line, and what cannot be told.
+
+A chain shows each line that was changed, removed, added or moved. It cannot show that lines are missing at its very end, or
+that all of it was written anew: that is what anchors are for. What is missing at the beginning is told by the first number.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pg_guard.observe.audit_lines import GENESIS, Head, Parsed, Unreadable, parse_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Broken", "Verifier", "VerifyReport"]
+
+# Statements under way at a time are few; more than this are not remembered.
+_MOST_OPEN: Final = 100_000
+
+
+class Broken(NamedTuple):
+    """Where a log is not what was written: the file, the line from 1 (0: the file as a whole), and why."""
+
+    file: str
+    line: int
+    message: str
+
+
+@dataclass
+class VerifyReport:
+    """The outcome.
+
+    Attributes:
+        lines: Lines that are right.
+        decisions: How many of them are decisions.
+        chains: First and last number of each chain, and its last hash.
+        broken: The first place that is wrong.
+        anchors: Anchors that the log holds to.
+        notes: What a reader should know although it may be right.
+        unfinished: Decisions to run a statement that no outcome refers to.
+    """
+
+    lines: int = 0
+    decisions: int = 0
+    chains: dict[str, tuple[int, Head]] = field(default_factory=dict)
+    broken: Broken | None = None
+    anchors: int = 0
+    notes: list[str] = field(default_factory=list)
+    unfinished: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return {
+            "intact": self.broken is None,
+            "lines": self.lines,
+            "decisions": self.decisions,
+            "unfinished": self.unfinished,
+            "chains": [
+                {"chain": chain, "first": first, "last": head.seq, "hash": head.hash}
+                for chain, (first, head) in self.chains.items()
+            ],
+            "anchors": self.anchors,
+            "broken": None if self.broken is None else self.broken._asdict(),
+            "notes": list(self.notes),
+        }
+
+
+class Verifier:
+    """Follows a chain through one file after the other; stops at the first line that breaks it.
+
+    Args:
+        anchors: Ends that the chain is known to have had.
+        interleaved: Lines of several chains may be mixed, as when the outputs of processes are collected.
+    """
+
+    def __init__(self, anchors: Iterable[Head] = (), *, interleaved: bool = False) -> None:
+        self.report = VerifyReport()
+        self._interleaved = interleaved
+        self._anchors: dict[tuple[str, int], str] = {(each.chain, each.seq): each.hash for each in anchors}
+        self._met: set[tuple[str, int]] = set()
+        self._open: OrderedDict[str, None] = OrderedDict()
+
+    def read(self, lines: Iterable[bytes], file: str) -> bool:
+        """Follow the lines of one file; False when the chain is broken."""
+        report = self.report
+        if report.broken is not None:
+            return False
+        for number, line in enumerate(lines, 1):
+            problem = self._problem(line)
+            if problem:
+                report.broken = Broken(file, number, problem)
+                return False
+        return True
+
+    def _problem(self, line: bytes) -> str:
+        if not line.endswith(b"\n"):
+            return "the end is torn, as after a crash: the next writer takes it off and says so"
+        try:
+            parsed = parse_line(line)
+        except Unreadable as error:
+            return str(error)
+        problem = self._place(parsed) or self._anchor(parsed.head)
+        if not problem:
+            self._count(parsed)
+        return problem
+
+    def _place(self, parsed: Parsed) -> str:
+        """Does it follow on the line before?"""
+        head, chains = parsed.head, self.report.chains
+        known = chains.get(head.chain)
+        if known is None:
+            if head.seq == 1 and parsed.prev != GENESIS:
+                return "not as it was written: a first line that refers to another"
+            if chains and not self._interleaved:
+                return f"another chain begins ({head.chain})"
+            if head.seq > 1:
+                self.report.notes.append(
+                    f"chain {head.chain} begins at line number {head.seq}: what came before is not in these files"
+                )
+            chains[head.chain] = (head.seq, head)
+            return ""
+        first, before = known
+        if head.seq != before.seq + 1:
+            missing = head.seq - before.seq - 1
+            if missing > 0:
+                return f"{missing} line(s) are missing: number {head.seq} stands behind {before.seq}"
+            return f"out of order: number {head.seq} stands behind {before.seq}"
+        if parsed.prev != before.hash:
+            return f"the line before was another one: number {before.seq} has not the hash that this one refers to"
+        chains[head.chain] = (first, head)
+        return ""
+
+    def _anchor(self, head: Head) -> str:
+        expected = self._anchors.get((head.chain, head.seq))
+        if expected is None:
+            return ""
+        if expected != head.hash:
+            return f"the log was written anew: an anchor knows another line number {head.seq}"
+        self._met.add((head.chain, head.seq))
+        self.report.anchors += 1
+        return ""
+
+    def _count(self, parsed: Parsed) -> None:
+        self.report.lines += 1
+        content = parsed.content
+        decision_id = str(content.get("decision_id"))
+        if content.get("event") == "outcome":
+            self._open.pop(decision_id, None)
+        elif content.get("event") == "decision":
+            self.report.decisions += 1
+            decision = content.get("decision")
+            allowed = isinstance(decision, dict) and decision.get("allowed") is True
+            if allowed and content.get("operation") in ("run", "explain"):
+                self._open[decision_id] = None
+                if len(self._open) > _MOST_OPEN:
+                    self._open.popitem(last=False)
+                    self.report.unfinished += 1
+
+    def finish(self, last_file: str) -> VerifyReport:
+        """Hold the end against the anchors, and give the report."""
+        report = self.report
+        report.unfinished += len(self._open)
+        self._open.clear()
+        if report.unfinished:
+            report.notes.append(
+                f"{report.unfinished} statement(s) have no outcome: under way at the end, or the server was killed"
+            )
+        if report.broken is not None:
+            return report
+        for chain, seq in sorted(self._anchors):
+            head = report.chains.get(chain, (0, None))[1]
+            if head is None:
+                report.broken = Broken(last_file, 0, f"an anchor knows chain {chain}, and no line is of it")
+            elif seq > head.seq:
+                report.broken = Broken(
+                    last_file, 0, f"the end is cut off: an anchor knows line number {seq}, the last one is {head.seq}"
+                )
+            if report.broken is not None:
+                return report
+        if not self._anchors:
+            report.notes.append("no anchors were given: lines missing at the very end cannot be told")
+        return report
