@@ -31,7 +31,7 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _APPENDED = ", at the end"
-_URI = re.compile(r"postgresql://(\w+)(?::\w+)?@localhost(?::5432)?/(\w+)")
+_URI = re.compile(r"postgresql://(\w+)(?::[^@\s]+)?@localhost(?::5432)?/(\w+)")
 
 
 class Block(NamedTuple):
