@@ -147,12 +147,11 @@ def _entry(data: dict[str, Any]) -> TokenEntry:
 def _line(entry: TokenEntry, today: datetime.date) -> str:
     from pg_guard.report.visible import one_line
 
-    parts = [entry.name]
+    parts = []
     if entry.expires is not None:
         parts.append(f"expired {entry.expires}" if entry.expired(today) else f"expires {entry.expires}")
     if entry.created is not None:
         parts.append(f"created {entry.created}")
     parts += [f"{key}={value}" for key, value in entry.attributes.items()]
-    if entry.scopes:
-        parts.append(f"scopes {' '.join(entry.scopes)}")
-    return one_line("  ".join(parts))
+    parts += [f"scope {scope}" for scope in entry.scopes]
+    return one_line(f"{entry.name}: {', '.join(parts)}" if parts else entry.name)
