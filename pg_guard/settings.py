@@ -17,10 +17,13 @@ from pg_guard.errors import PolicyError, Problem, UsageError
 __all__ = [
     "AuditSettings",
     "CacheSettings",
+    "CallSettings",
     "DatabaseSettings",
     "HttpSettings",
+    "LoggingSettings",
     "ModelSettings",
     "OAuthSettings",
+    "ObservabilitySettings",
     "ResilienceSettings",
     "Settings",
     "ValidationSettings",
@@ -131,21 +134,13 @@ class CacheSettings(_Section):
     """Seconds for the first reading of each database."""
 
 
-class ResilienceSettings(_Section):
-    """What happens when a model or a database fails, or too much is asked at once."""
+class CallSettings(_Section):
+    """What happens when a model, or a database, fails."""
 
-    query_concurrency: _Count = 20
-    """Statements that run at a time."""
-    model_concurrency: _Count = 10
-    """Model calls that run at a time."""
-    queue_size: Annotated[int, Field(ge=0)] = 200
-    """Requests that may wait; further ones are told that the server is busy."""
-    queue_timeout: _Seconds = 30.0
-    """Seconds that a request waits at most."""
-    model_retries: Annotated[int, Field(ge=0, le=10)] = 2
-    """Further tries of a model call after a transient error."""
-    database_retries: Annotated[int, Field(ge=0, le=10)] = 1
-    """Further tries of a statement after the connection was lost."""
+    concurrency: _Count = 20
+    """Calls that run at a time."""
+    retries: Annotated[int, Field(ge=0, le=10)] = 1
+    """Further tries after a transient error: a lost connection, a time-out, a server that is busy. Never after a denial."""
     retry_delay: _Seconds = 0.2
     """Seconds before the first retry."""
     retry_max_delay: _Seconds = 5.0
@@ -156,6 +151,19 @@ class ResilienceSettings(_Section):
     """Failures in a row that open a circuit."""
     breaker_recovery: _Seconds = 30.0
     """Seconds until an open circuit lets a try through."""
+
+
+class ResilienceSettings(_Section):
+    """What happens when something fails, or too much is asked at once."""
+
+    model: CallSettings = CallSettings(concurrency=10, retries=2)
+    """Calls of the language model."""
+    database: CallSettings = CallSettings()
+    """Statements, a circuit for each database."""
+    queue_size: Annotated[int, Field(ge=0)] = 200
+    """Requests that may wait; further ones are told that the server is busy."""
+    queue_timeout: _Seconds = 30.0
+    """Seconds that a request waits at most."""
     requests_per_minute: Annotated[int, Field(ge=0)] = 0
     """Requests that one principal may make in a minute; 0 for no limit."""
     redis_url: SecretStr | None = None
@@ -206,12 +214,6 @@ class HttpSettings(_Section):
     """Seconds that requests under way get to finish when the server is told to end; then they are cancelled."""
 
 
-class Settings(BaseSettings):
-    """The whole tree."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_nested_delimiter="__",
 class AuditSettings(_Section):
     """The audit log: a record of every statement, durable before it runs, and a second line with what came of it."""
 
@@ -257,6 +259,48 @@ class AuditSettings(_Section):
         return self
 
 
+class LoggingSettings(_Section):
+    """The server's log: one line for each event, on standard error or in a file. No line holds a secret."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """From which level on pg-guard's own lines are written."""
+    libraries: Literal["debug", "info", "warning", "error"] = "warning"
+    """The same for libraries; at `debug` and `info` these may tell what clients send, literals of statements included."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """One JSON object a line, or a form for people; `auto` is the latter on a terminal."""
+    statements: Literal["none", "masked", "full"] = "none"
+    """What lines tell of statements: nothing, their text without literals and comments, or all of it."""
+    file: Path | None = None
+    """Write to this file instead of standard error; readable by its owner alone."""
+    file_bytes: Annotated[int, Field(ge=0)] = 10_000_000
+    """Size from which a new file is begun; 0 for never."""
+    file_backups: Annotated[int, Field(ge=0, le=1_000)] = 5
+    """Older files that are kept, as `guard.log.1`."""
+
+
+class ObservabilitySettings(_Section):
+    """Metrics, traces, and the endpoints that tell how the server does."""
+
+    listen: str | None = None
+    """Address of a port of its own for them, as in `127.0.0.1:9187`; over HTTP they are beside `/mcp` in any case."""
+    metrics: bool = True
+    """Count and time, and answer `/metrics`."""
+    public_metrics: bool = False
+    """Answer `/metrics` to everybody who can reach the port; otherwise to loopback, and to who brings a token."""
+    tracing: bool = True
+    """Export OpenTelemetry traces where the `OTEL_…` variables name an exporter, and the extra `otel` is installed."""
+    token: SecretStr | None = None
+    """A bearer token that opens all of these endpoints, as for a scraper on another machine."""
+    probe_timeout: _Seconds = 2.0
+    """Seconds that a database may take to answer a probe."""
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
         env_file=".env",
         env_file_encoding="utf-8",
         extra="ignore",
@@ -279,14 +323,18 @@ class AuditSettings(_Section):
     """Failures and overload."""
     http: HttpSettings = HttpSettings()
     """The HTTP transport."""
+    logging: LoggingSettings = LoggingSettings()
+    """The log."""
+    observability: ObservabilitySettings = ObservabilitySettings()
+    """Metrics, traces, health."""
+    audit: AuditSettings = AuditSettings()
+    """The audit log."""
 
     @model_validator(mode="after")
     def _every_database_has_a_policy(self) -> Settings:
         open_ones = [name for name, each in self.databases.items() if each.policy is None and self.policy is None]
         if open_ones:
             raise ValueError(
-    audit: AuditSettings = AuditSettings()
-    """The audit log."""
                 f"no policy for the database {', '.join(open_ones)}: set policy, or databases.<name>.policy"
             )
         return self
@@ -355,5 +403,11 @@ def _from(directory: Path, settings: Settings) -> Settings:
     audit = settings.audit
     audit = audit.model_copy(update={name: place(getattr(audit, name)) for name in ("path", "key_file", "anchors")})
     return settings.model_copy(
-        update={"databases": databases, "policy": place(settings.policy), "http": http, "audit": audit}
+        update={
+            "databases": databases,
+            "policy": place(settings.policy),
+            "http": http,
+            "audit": audit,
+            "logging": settings.logging.model_copy(update={"file": place(settings.logging.file)}),
+        }
     )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from purgatory.service._async.unit_of_work import AsyncAbstractUnitOfWork
     from redis.asyncio import ConnectionPool
 
-    from pg_guard.settings import ResilienceSettings
+    from pg_guard.settings import CallSettings, ResilienceSettings
 
 __all__ = ["Resilience"]
 
@@ -63,8 +63,8 @@ class Resilience:
     def __init__(self, settings: ResilienceSettings) -> None:
         self._settings = settings
         queue = {"queue_size": settings.queue_size, "timeout": settings.queue_timeout}
-        self._queries = Slots("statements", concurrency=settings.query_concurrency, **queue)  # type: ignore[arg-type]  # one dict, two types
-        self._models = Slots("model calls", concurrency=settings.model_concurrency, **queue)  # type: ignore[arg-type]  # as above
+        self._queries = Slots("statements", concurrency=settings.database.concurrency, **queue)  # type: ignore[arg-type]  # one dict, two types
+        self._models = Slots("model calls", concurrency=settings.model.concurrency, **queue)  # type: ignore[arg-type]  # as above
         self._own_rates = MovingWindowRateLimiter(MemoryStorage())
         self._rates = self._own_rates
         self._own_circuits = self._circuit_factory(None)
@@ -100,10 +100,7 @@ class Resilience:
             await self._pool.disconnect()
 
     def _circuit_factory(self, uow: AsyncAbstractUnitOfWork | None) -> AsyncCircuitBreakerFactory:
-        settings = self._settings
         factory = AsyncCircuitBreakerFactory(
-            default_threshold=settings.breaker_threshold,
-            default_ttl=settings.breaker_recovery,
             # A cancelled call and an error of the request itself tell nothing about the other side.
             exclude=[_QuietError, (BaseException, lambda error: not isinstance(error, Exception))],
             uow=uow,
@@ -164,17 +161,16 @@ class Resilience:
         Raises:
             CircuitOpen: It has failed too often.
         """
-        return await self._call(f"model:{name}", self._settings.model_retries, call)
+        return await self._call(f"model:{name}", self._settings.model, call)
 
     async def call_database(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
         """The same for a database. Only what has changed nothing may be retried, which holds for all that the guard runs."""
-        return await self._call(f"database:{name}", self._settings.database_retries, call)
+        return await self._call(f"database:{name}", self._settings.database, call)
 
-    async def _call(self, circuit: str, retries: int, call: Callable[[], Awaitable[T]]) -> T:
-        settings = self._settings
+    async def _call(self, circuit: str, settings: CallSettings, call: Callable[[], Awaitable[T]]) -> T:
         attempts = stamina.retry_context(
             on=is_transient_exception,
-            attempts=retries + 1,
+            attempts=settings.retries + 1,
             timeout=None,
             wait_initial=settings.retry_delay,
             wait_max=settings.retry_max_delay,
@@ -183,15 +179,16 @@ class Resilience:
         )
         async for attempt in attempts:
             with attempt:
-                return await self._once_through(circuit, call)
+                return await self._once_through(circuit, settings, call)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _once_through(self, circuit: str, call: Callable[[], Awaitable[T]]) -> T:
+    async def _once_through(self, circuit: str, settings: CallSettings, call: Callable[[], Awaitable[T]]) -> T:
+        limits: dict[str, Any] = {"threshold": settings.breaker_threshold, "ttl": settings.breaker_recovery}
         try:
-            breaker = await self._circuits.get_breaker(circuit)
+            breaker = await self._circuits.get_breaker(circuit, **limits)
         except Exception as error:  # noqa: BLE001 - without the shared state each replica has circuits of its own
             _log.warning("circuits are not shared: %s", type(error).__name__)
-            breaker = await self._own_circuits.get_breaker(circuit)
+            breaker = await self._own_circuits.get_breaker(circuit, **limits)
         self._states.setdefault(circuit, breaker.context.state)
         try:
             async with breaker:
@@ -204,7 +201,7 @@ class Resilience:
         except _QuietError as quiet:
             raise quiet.error from None
         except OpenedState as opened:
-            wait = max(0.0, opened.opened_at + self._settings.breaker_recovery - time.time())
+            wait = max(0.0, opened.opened_at + settings.breaker_recovery - time.time())
             raise CircuitOpen(
                 f"{circuit.replace(':', ' ')} has failed too often",
                 hint=f"it is tried again in {wait:.0f} s",

@@ -62,7 +62,7 @@ async def asking(
             "policy": file,
             "cache": {"auto_refresh": False},
             "model": {"base_url": server.url, "key": KEY, "name": "scripted", "timeout": 5},
-            "resilience": {"retry_delay": 0.001, "retry_max_delay": 0.002},
+            "resilience": {"model": {"retry_delay": 0.001, "retry_max_delay": 0.002}},
         }
         for name, values in sections.items():
             given[name] = given.get(name, {}) | values
@@ -217,7 +217,7 @@ async def test_low_confidence_is_a_warning(demo_dsn: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("step", [Fail(400), Cut(), Garbage(), Say("fine"), Say('{"confidence": 900}'), Hang(30)])
 async def test_a_review_that_fails_does_not_fail_the_query(demo_dsn: str, tmp_path: Path, step: Step) -> None:
     async with asking(
-        demo_dsn, tmp_path, [Say(GOOD), step], validation={"timeout": 0.3}, resilience={"model_retries": 0}
+        demo_dsn, tmp_path, [Say(GOOD), step], validation={"timeout": 0.3}, resilience={"model": {"retries": 0}}
     ) as ask:
         answer = await ask()
     assert answer.error is None
@@ -263,7 +263,7 @@ async def test_failures_of_the_model_have_codes(
     demo_dsn: str, tmp_path: Path, step: Step, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with asking(demo_dsn, tmp_path, [step], model={"timeout": 0.3}, resilience={"model_retries": 0}) as ask:
+    async with asking(demo_dsn, tmp_path, [step], model={"timeout": 0.3}, resilience={"model": {"retries": 0}}) as ask:
         answer = await ask()
         # Without a model, statements still run.
         database = ask.databases.resolve(None)
@@ -282,7 +282,7 @@ async def test_transient_failures_are_retried(demo_dsn: str, tmp_path: Path, ste
 
 
 async def test_the_circuit_opens_and_recovers(demo_dsn: str, tmp_path: Path) -> None:
-    resilience = {"model_retries": 0, "breaker_threshold": 2, "breaker_recovery": 0.2}
+    resilience = {"model": {"retries": 0, "breaker_threshold": 2, "breaker_recovery": 0.2}}
     async with asking(demo_dsn, tmp_path, [Fail(500), Fail(500), Say(GOOD), Say(SURE)], resilience=resilience) as ask:
         codes = []
         for _ in range(3):

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from pg_guard.errors import CostError, DatabaseError, ExecutionError, InternalError, PolicyError, UsageError
 from pg_guard.execute.database import Database, Databases, DatabaseUnknown
 from pg_guard.resilience.guarded import Resilience
-from pg_guard.settings import CacheSettings, DatabaseSettings, ResilienceSettings, Settings
+from pg_guard.settings import CacheSettings, CallSettings, DatabaseSettings, ResilienceSettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -204,7 +204,7 @@ async def test_health_of_a_database_that_answers(database: Database) -> None:
 
 
 async def test_two_hundred_calls_with_a_pool_of_five(demo_dsn: str, policy: Path) -> None:
-    resilience = Resilience(ResilienceSettings(query_concurrency=5, queue_size=300))
+    resilience = Resilience(ResilienceSettings(database=CallSettings(concurrency=5), queue_size=300))
     settings = DatabaseSettings(dsn=SecretStr(demo_dsn), pool_max=5)
     database = await Database.open("shop", settings, policy=policy, cache=QUIET, resilience=resilience)
     try:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from pg_guard.errors import UsageError
 from pg_guard.resilience.errors import Busy, CircuitOpen, KeyReused, RateLimited
 from pg_guard.resilience.guarded import Resilience
-from pg_guard.settings import ResilienceSettings
+from pg_guard.settings import CallSettings, ResilienceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,10 @@ class FinalError(Exception):
 
 
 def make(**given: object) -> Resilience:
-    quick = {"retry_delay": 0.001, "retry_max_delay": 0.002, "model_retries": 0, "database_retries": 0}
-    return Resilience(ResilienceSettings.model_validate(quick | given))
+    """With quick retries; what belongs to calls is given to those of models and of databases alike."""
+    calls: dict[str, object] = {"retry_delay": 0.001, "retry_max_delay": 0.002, "retries": 0}
+    calls |= {name: given.pop(name) for name in CallSettings.model_fields.keys() & given.keys()}
+    return Resilience(ResilienceSettings.model_validate({"model": calls, "database": calls} | given))
 
 
 class Scripted:
@@ -53,7 +55,7 @@ class Scripted:
 
 
 async def test_no_more_run_at_a_time_than_there_are_slots() -> None:
-    resilience = make(query_concurrency=3, queue_size=100)
+    resilience = make(concurrency=3, queue_size=100)
     running = most = 0
 
     async def work() -> None:
@@ -70,7 +72,7 @@ async def test_no_more_run_at_a_time_than_there_are_slots() -> None:
 
 
 async def test_a_full_queue_says_busy_at_once() -> None:
-    resilience = make(query_concurrency=1, queue_size=2)
+    resilience = make(concurrency=1, queue_size=2)
     release = asyncio.Event()
 
     async def work() -> None:
@@ -87,7 +89,7 @@ async def test_a_full_queue_says_busy_at_once() -> None:
 
 
 async def test_a_long_wait_ends_with_busy() -> None:
-    resilience = make(model_concurrency=1, queue_timeout=0.02)
+    resilience = make(concurrency=1, queue_timeout=0.02)
     async with resilience.model_slot():
         with pytest.raises(Busy, match="no slot became free"):
             async with resilience.model_slot():
@@ -97,7 +99,7 @@ async def test_a_long_wait_ends_with_busy() -> None:
 
 
 async def test_a_cancelled_wait_leaves_the_queue() -> None:
-    resilience = make(query_concurrency=1)
+    resilience = make(concurrency=1)
     async with resilience.query_slot():
         waiting = asyncio.create_task(resilience.query_slot().__aenter__())
         await asyncio.sleep(0.01)
@@ -113,18 +115,18 @@ async def test_a_cancelled_wait_leaves_the_queue() -> None:
 
 async def test_transient_errors_are_retried() -> None:
     call = Scripted(TransientError(), TransientError())
-    assert await make(model_retries=2).call_model("m", call) == 3
+    assert await make(retries=2).call_model("m", call) == 3
 
 
 async def test_retries_end() -> None:
     call = Scripted(*(TransientError() for _ in range(9)))
     with pytest.raises(TransientError):
-        await make(model_retries=2).call_model("m", call)
+        await make(retries=2).call_model("m", call)
     assert call.calls == 3
 
 
 async def test_other_errors_are_not_retried_and_open_no_circuit() -> None:
-    resilience = make(database_retries=3, breaker_threshold=1)
+    resilience = make(retries=3, breaker_threshold=1)
     for _ in range(4):
         call = Scripted(FinalError())
         with pytest.raises(FinalError):
