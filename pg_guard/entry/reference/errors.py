@@ -10,6 +10,7 @@ from pg_guard.ask.model import ModelError
 from pg_guard.entry.reference.markdown import code, prose, table
 from pg_guard.errors import PgGuardError
 from pg_guard.execute.database import DatabaseUnknown
+from pg_guard.observe.audit import AuditUnavailable
 from pg_guard.resilience.errors import ResilienceError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ ANSWER_CODES: Final[dict[str, str]] = {
     "BUSY": "Too much is asked at once; ask again.",
     "CIRCUIT_OPEN": "The model or the database has failed too often in a row; it is tried again later.",
     "RATE_LIMITED": "This principal has used up what it may ask for in a minute.",
+    "AUDIT_UNAVAILABLE": "The record of the statement could not be written, so that it did not run (`audit.fail`).",
     "KEY_REUSED": "An idempotency key came again with another request.",
     "INTERNAL": "A defect of pg-guard; please report it.",
     "MODEL_UNAVAILABLE": "The model's server cannot be reached, or answers with an error.",
@@ -49,7 +51,7 @@ def error_lines() -> Iterator[str]:
     """The lines of the page."""
     yield from ("# Errors", "", "A refusal is no error: it is a decision with findings.", "")
     yield from ("## Exceptions", "", "What commands end with, and what the Python API raises.", "")
-    roots = (PgGuardError, ModelError, DatabaseUnknown, ResilienceError)
+    roots = (PgGuardError, ModelError, DatabaseUnknown, ResilienceError, AuditUnavailable)
     kinds = dict.fromkeys(kind for root in roots for kind in _tree(root))
     yield from table(
         ("code", "class", "exit code", "meaning"),
