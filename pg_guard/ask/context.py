@@ -1,30 +1,39 @@
 """The schema that a model sees. In: a guard and a question. Out: the permitted tables that matter, within a token budget.
 
 Denied tables and columns are absent: what a model does not know it does not ask for, and a refusal tells no name. A table
-is found by its names and comments and by those of its columns; tables that foreign keys tie to it come with it.
+is found by its names and comments and by those of its columns; tables that foreign keys tie to it, and tables that lie
+between two that were found, come with it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pg_guard.ask.ranking import Ranking, words
-from pg_guard.ask.render import render_table
+from pg_guard.ask.ranking import Document, Ranking
+from pg_guard.ask.render import estimate_tokens, render_table
+from pg_guard.ask.spelling import words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pg_guard.ask.ranking import Match
     from pg_guard.ask.render import TableText
     from pg_guard.guard import Guard
 
 __all__ = ["ContextIndex", "Hit", "SchemaContext"]
 
-_NAME, _COLUMN, _COMMENT = 6.0, 1.5, 1.0
-# How much of a table's score its neighbours by foreign keys get, and from how many tables it is passed on.
-_NEIGHBOUR = 0.25
-_PASSING_ON = 30
-_CHARACTERS_PER_TOKEN = 3.5
-_READABLE = ("table", "partitioned", "foreign", "view", "matview")
+# From how many of the best tables a score is passed on along foreign keys, and how much of it: to each neighbour; to a
+# table that ties two of the best together; to each of two tables that do so in a row.
+_SEEDS: Final = 12
+_NEIGHBOUR, _BRIDGE, _LONG_BRIDGE = 0.25, 0.7, 0.5
+# A hub that everything refers to tells little about its neighbours.
+_HUB: Final = 60
+# The share of the budget for tables with all of their columns; the rest shows more tables with their main columns.
+_WHOLE: Final = 0.6
+_WIDE: Final = 0.12
+_READABLE: Final = ("table", "partitioned", "foreign", "view", "matview")
 
 
 class Hit(NamedTuple):
@@ -44,103 +53,167 @@ class SchemaContext:
     Attributes:
         text: The tables, one after the other.
         tables: Their names, the most relevant first.
-        pruned: True when tables were left out.
+        pruned: True when tables or columns were left out.
+        tokens: How many tokens the text has at most, about.
     """
 
     text: str
     tables: tuple[str, ...]
     pruned: bool
+    tokens: int
 
 
 class ContextIndex:
-    """The permitted tables of a database, indexed. Build it once per guard."""
+    """The permitted tables of a database, indexed. Build it once per guard.
 
-    def __init__(self, tables: list[TableText], links: list[tuple[int, int]]) -> None:
-        self._tables = tables
-        self._neighbours: dict[int, list[int]] = defaultdict(list)
+    Args:
+        tables: In any fixed order.
+        links: Pairs of places in `tables` that a foreign key ties together.
+    """
+
+    def __init__(self, tables: Sequence[TableText], links: Sequence[tuple[int, int]]) -> None:
+        self._tables = tuple(tables)
+        neighbours: dict[int, set[int]] = defaultdict(set)
         for one, other in links:
-            self._neighbours[one].append(other)
-            self._neighbours[other].append(one)
-        self._ranking = Ranking([_document(table) for table in tables])
+            neighbours[one].add(other)
+            neighbours[other].add(one)
+        self._neighbours = {number: tuple(sorted(others)) for number, others in neighbours.items()}
+        self._tokens = sum(table.tokens for table in tables)
+        self.ranking = Ranking(
+            [
+                Document(
+                    table.key.schema,
+                    table.key.name,
+                    table.comment,
+                    tuple(each.name for each in table.columns),
+                    table.texts,
+                )
+                for table in tables
+            ]
+        )
+        # Without a word to go by: what foreign keys make important, copies last.
+        self._usual = sorted(
+            range(len(self._tables)),
+            key=lambda number: (number in self.ranking.copies, -len(self._neighbours.get(number, ())), number),
+        )
 
     @classmethod
     def build(cls, guard: Guard) -> ContextIndex:
         """Index what a guard permits to be seen; nothing without a catalog."""
         relations = [
             relation
-            for relation in guard.visible_relations()
+            for relation in sorted(guard.visible_relations(), key=lambda relation: relation.key)
             if relation.kind in _READABLE
             and relation.partition_of is None
             and relation.schema not in ("pg_catalog", "information_schema")
         ]
+        seen = {relation.key: guard.visible_columns(relation) for relation in relations}
         place = {relation.key: number for number, relation in enumerate(relations)}
-        tables = [render_table(guard, relation, place.keys()) for relation in relations]
+        names = {key: frozenset(column.name for column in columns) for key, columns in seen.items()}
         links = [
             (number, place[key.target])
             for number, relation in enumerate(relations)
             for key in relation.foreign_keys
-            if key.target in place and set(key.columns) <= tables[number].column_names and key.target != relation.key
+            if key.target in place and key.target != relation.key and names[relation.key].issuperset(key.columns)
         ]
-        return cls(tables, links)
+        return cls([render_table(guard, relation, seen) for relation in relations], links)
 
     def context(self, question: str, *, token_budget: int) -> SchemaContext:
         """Describe the tables that a question is about.
 
         Args:
             question: In plain language.
-            token_budget: About how many tokens the text may have; one table is shown whatever its size.
+            token_budget: How many tokens the text may have, estimated with a margin.
         """
-        budget = token_budget * _CHARACTERS_PER_TOKEN
-        order = self._order(question)
-        chosen: list[int] = []
-        for number in order:
-            size = len(self._tables[number].text) + 2
-            if size <= budget or not chosen:
+        matches = self.ranking.matches(question)
+        order = self._order(question, matches)
+        if self._tokens <= token_budget:
+            # Everything fits: the best first, then the rest.
+            order = list(dict.fromkeys((*order, *self._usual)))
+            return self._told(order, [self._tables[number].text for number in order], self._tokens, pruned=False)
+        known = frozenset(word for match in matches for word, likeness in match.known.items() if likeness >= 0.4)
+        left = token_budget - estimate_tokens(self._note(len(self._tables)))
+        whole = left * _WHOLE
+        chosen, texts, used = [], [], 0
+        for number in order or self._usual:
+            table = self._tables[number]
+            text, tokens = table.text, table.tokens
+            if tokens > token_budget * _WIDE or used + tokens > whole:
+                text, tokens = table.pruned(
+                    [each.name for each in table.columns if known.intersection(words(each.name))]
+                )
+            if used + tokens <= left:
                 chosen.append(number)
-                budget -= size
-        return SchemaContext(
-            text="\n\n".join(self._tables[number].text for number in chosen),
-            tables=tuple(self._tables[number].name for number in chosen),
-            pruned=len(chosen) < len(self._tables),
-        )
+                texts.append(text)
+                used += tokens
+        if not chosen:
+            return SchemaContext("", (), pruned=True, tokens=0)
+        return self._told(chosen, [*texts, self._note(len(chosen))], token_budget - left + used, pruned=True)
 
     def search(self, text: str, limit: int = 20) -> tuple[Hit, ...]:
-        """Tables whose names, columns or comments speak of a text, the best first."""
-        scores = self._ranking.scores(text)
-        asked = set(words(text))
-        best = sorted(scores, key=lambda number: (-scores[number], self._tables[number].name))[:limit]
+        """Tables whose names, columns or comments speak of a text, the best first.
+
+        Args:
+            text: Words, in any language that the schema speaks.
+            limit: How many tables at most.
+        """
+        matches = self.ranking.matches(text)
+        known = frozenset(word for match in matches for word, likeness in match.known.items() if likeness >= 0.5)
+        scores = self.ranking.scores(text, matches)
         return tuple(
             Hit(
                 table.name,
                 table.kind,
                 table.comment,
-                tuple(name for name in table.columns if asked & set(words(name))),
+                tuple(each.name for each in table.columns if known.intersection(words(each.name))),
                 round(scores[number], 3),
             )
-            for number, table in ((number, self._tables[number]) for number in best)
+            for number, table in ((number, self._tables[number]) for number in _best_first(scores)[:limit])
         )
 
-    def _order(self, question: str) -> list[int]:
-        scores = self._ranking.scores(question)
-        best = sorted(scores, key=lambda number: (-scores[number], self._tables[number].name))
+    def _told(self, chosen: Sequence[int], texts: Sequence[str], tokens: int, *, pruned: bool) -> SchemaContext:
+        names = tuple(self._tables[number].name for number in chosen)
+        return SchemaContext("\n\n".join(texts), names, pruned, tokens)
+
+    def _note(self, shown: int) -> str:
+        return f"({shown:,} of {len(self._tables):,} tables are shown, the most relevant first)"
+
+    def _order(self, question: str, matches: Sequence[Match]) -> list[int]:
+        scores = self.ranking.scores(question, matches)
+        passed = self._passed_on(scores)
+        return _best_first(
+            {number: scores.get(number, 0.0) + passed.get(number, 0.0) for number in scores.keys() | passed.keys()}
+        )
+
+    def _passed_on(self, scores: dict[int, float]) -> dict[int, float]:
+        """What tables get from the best ones along foreign keys: the largest of what each way brings."""
+        best = [number for number in _best_first(scores) if number not in self.ranking.copies][:_SEEDS]
+        seeds = dict.fromkeys(best)
         passed: dict[int, float] = defaultdict(float)
-        for number in best[:_PASSING_ON]:
-            neighbours = self._neighbours[number]
-            for neighbour in neighbours:
-                # A hub that everything refers to tells little about each of its neighbours.
-                passed[neighbour] += _NEIGHBOUR * scores[number] / (1 + 0.1 * len(neighbours))
-        whole = {number: scores.get(number, 0.0) + passed.get(number, 0.0) for number in range(len(self._tables))}
-        return sorted(whole, key=lambda number: (-whole[number], self._tables[number].name))
+
+        def give(number: int, score: float) -> None:
+            # A hub is named when it is meant.
+            passed[number] = max(passed[number], score / (1 + 0.03 * len(self._neighbours[number])))
+
+        for seed in seeds:
+            nearby = self._neighbours.get(seed, ())
+            for near in nearby:
+                give(near, _NEIGHBOUR * scores[seed] / (1 + 0.05 * len(nearby)))
+                further = self._neighbours[near]
+                if len(further) > _HUB or near in self.ranking.copies:
+                    continue
+                for far in further:
+                    if far in seeds and far != seed:
+                        give(near, _BRIDGE * min(scores[seed], scores[far]))
+                    elif far != seed and len(beyond := self._neighbours[far]) <= _HUB:
+                        ends = [scores[end] for end in beyond if end in seeds and end not in (seed, near)]
+                        if ends:
+                            strength = _LONG_BRIDGE * min(scores[seed], max(ends))
+                            give(near, strength)
+                            give(far, strength)
+        return passed
 
 
-def _document(table: TableText) -> dict[str, float]:
-    found: dict[str, float] = defaultdict(float)
-    for word in words(table.name):
-        found[word] += _NAME
-    for text in table.columns:
-        for word in set(words(text)):
-            found[word] += _COLUMN
-    for text in (table.comment, *table.comments):
-        for word in set(words(text)):
-            found[word] += _COMMENT
-    return dict(found)
+def _best_first(scores: dict[int, float]) -> list[int]:
+    """Places by score; equals in the order of the tables, which is that of their names."""
+    return sorted(scores, key=lambda number: (-scores[number], number))

@@ -1,108 +1,238 @@
-"""Which documents speak of a question. In: documents of weighted words. Out: scores by BM25, with words that nearly match.
+"""Which tables speak of a question. In: what is written about each table. Out: scores by field-weighted TF-IDF.
 
-Source of the formula: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with
-weighted fields as in BM25F. No model and no network: the same question gives the same ranking on every machine.
+A word of the question also finds words that stand for it: of the same root, abbreviated, part of a compound, misspelt.
+Source of the weights' form: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009),
+section 3.6 on fields. What a word is worth to a table does not depend on the question, so it is computed once.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pg_guard.ask.spelling import abbreviates, root, trigrams, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Ranking", "words"]
+__all__ = ["Document", "Ranking"]
 
-_K1: Final = 1.2
-_B: Final = 0.5
-# Near words count less than the word itself, and only where they share most of their letters.
+_SCHEMA, _NAME, _COMMENT, _COLUMN, _TEXT = 2.0, 6.0, 3.0, 2.0, 1.0
+_MENTIONED: Final = 100.0
+# A copy of a table is hardly ever meant, unless the question says so.
+_OF_A_COPY: Final = 0.4
 _LEAST_ALIKE: Final = 0.5
-_MOST_NEAR: Final = 4
-_PIECES = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
-# Words of questions that name nothing in a database.
-_IDLE_WORDS: Final = (
-    "a an and any are as at be been but by can could did do does each every for from get give had has have how i in is it its",
-    "last list many me most much my no not of on or our per please show since so some tell than that the their them then there",
-    "these they this those to top total was we were what when where which who whom whose why will with within without would",
-    "you your between during over under more less all average number amount count sum latest first find",
+_MOST_CANDIDATES: Final = 12
+_IDENTIFIER = re.compile(r"\w+(?:\.\w+)*")
+_COPY_WORDS: Final = frozenset(
+    words("arch archive archived bak backup copy deleted hist history old snapshot staging stg temp test tmp zz")
 )
-_IDLE: Final = frozenset(" ".join(_IDLE_WORDS).split())
+# Words of questions that name nothing in a database.
+_IDLE: Final = frozenset(
+    words(
+        "a about after all also an and any are as at average be been before but by can could count did do does during each"
+        " every few find first for from get give given had has have having her his how i in is it its last latest least less list"
+        " many me more most much my no not number of on one or our out over per please show since so some sum tell than that the"
+        " their them then there these they this those to top total two under until up us was we were what when where which while"
+        " who whom whose why will with within without would you your"
+        " der die das den dem des ein eine einer eines einem einen und oder wie viele welche welcher welches wer ist sind war im"
+        " in am an auf von vom zu zum zur mit nach pro je alle unsere fur hat haben es"
+        " le la les des un une et ou combien quel quelle quels quelles qui est sont du de dans par pour avec sur nos"
+    )
+)
 
 
-def words(text: str) -> list[str]:
-    """Words of a text or a name, in lower case, without accents, plural endings taken off: ``orderItems`` is order, item."""
-    plain = unicodedata.normalize("NFKD", text)
-    plain = "".join(character for character in plain if not unicodedata.combining(character))
-    return [_stem(piece.lower()) for piece in _PIECES.findall(plain)]
+class Document(NamedTuple):
+    """What is written about a table.
+
+    Attributes:
+        schema: Its schema.
+        name: Its name.
+        comment: What it is.
+        columns: Names of its columns.
+        texts: What is said of the columns: comments, and labels of enums.
+    """
+
+    schema: str
+    name: str
+    comment: str = ""
+    columns: Sequence[str] = ()
+    texts: Sequence[str] = ()
 
 
-def _stem(word: str) -> str:
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes")):
-        return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
+class Match(NamedTuple):
+    """A word of a question: the words of the index that stand for it, with how alike they are, 0 to 1."""
 
-
-def _trigrams(word: str) -> frozenset[str]:
-    padded = f"  {word} "
-    return frozenset(padded[index : index + 3] for index in range(len(padded) - 2))
+    word: str
+    known: Mapping[str, float]
 
 
 class Ranking:
-    """An index of documents.
+    """An index of tables.
 
     Args:
-        documents: For each document its words with their weights, a word that stands in two fields with the sum of both.
+        documents: The tables; scores name them by their places here.
     """
 
-    def __init__(self, documents: Sequence[Mapping[str, float]]) -> None:
-        self._lengths = [sum(document.values()) for document in documents]
-        self._mean = (sum(self._lengths) / len(documents)) if documents else 1.0
-        self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._postings = _weigh(documents)
+        self._vocabulary = sorted(self._postings)
+        self._by_root: dict[str, list[str]] = defaultdict(list)
+        self._by_letter: dict[str, list[str]] = defaultdict(list)
+        self._by_trigram: dict[str, list[str]] = defaultdict(list)
+        for word in self._vocabulary:
+            self._by_root[root(word)].append(word)
+            self._by_letter[word[0]].append(word)
+            for trigram in trigrams(word):
+                self._by_trigram[trigram].append(word)
+        names = [tuple(words(document.name)) for document in documents]
+        known = frozenset(names)
+        self.copies = {number: marks for number, name in enumerate(names) if (marks := _marks_of_copy(name, known))}
+        self._mentions: dict[str, list[int]] = defaultdict(list)
         for number, document in enumerate(documents):
-            for word, weight in document.items():
-                self._postings[word].append((number, weight))
-        self._near: dict[str, list[str]] = defaultdict(list)
-        for word in self._postings:
-            for trigram in _trigrams(word):
-                self._near[trigram].append(word)
+            self._mentions[document.name.lower()].append(number)
+            self._mentions[f"{document.schema}.{document.name}".lower()].append(number)
 
-    def scores(self, text: str) -> dict[int, float]:
-        """Documents that share a word with a text, or one nearly like it, with their scores."""
+    def matches(self, text: str) -> list[Match]:
+        """The words of a question that mean something here."""
+        asked = list(dict.fromkeys(words(text)))
+        telling = [word for word in asked if word not in _IDLE] or asked
+        # What a question writes as two words a name may write as one.
+        joined = [one + other for one, other in pairwise(telling) if one + other in self._postings]
+        found = (Match(word, dict(self._candidates(word))) for word in (*telling, *joined))
+        return [match for match in found if match.known]
+
+    def scores(self, text: str, matches: Iterable[Match] | None = None) -> dict[int, float]:
+        """The tables that speak of a question, with their scores.
+
+        Args:
+            text: The question.
+            matches: What `matches` gave for it, when that is at hand.
+        """
+        matches = list(self.matches(text) if matches is None else matches)
         found: dict[int, float] = defaultdict(float)
-        asked = dict.fromkeys(words(text))
-        for word in [each for each in asked if each not in _IDLE] or list(asked):
-            for known, likeness in self._candidates(word):
-                postings = self._postings[known]
-                rarity = math.log(1 + (len(self._lengths) - len(postings) + 0.5) / (len(postings) + 0.5))
-                for number, weight in postings:
-                    length = 1 - _B + _B * self._lengths[number] / self._mean
-                    found[number] += likeness * rarity * weight * (_K1 + 1) / (weight + _K1 * length)
+        for match in matches:
+            best: dict[int, float] = {}
+            for known, likeness in match.known.items():
+                for number, weight in self._postings[known]:
+                    worth = likeness * weight
+                    if worth > best.get(number, 0.0):
+                        best[number] = worth
+            for number, worth in best.items():
+                found[number] += worth
+        said = {known for match in matches for known, likeness in match.known.items() if likeness >= 0.8}
+        for number in found.keys() & self.copies.keys():
+            if said.isdisjoint(self.copies[number]):
+                found[number] *= _OF_A_COPY
+        for identifier in _IDENTIFIER.findall(text):
+            # A plain word is judged like any other; what is written as a name means that table.
+            if not identifier.isalpha():
+                for number in self._mentions.get(identifier.lower(), ()):
+                    found[number] += _MENTIONED
         return dict(found)
 
-    def _candidates(self, word: str) -> Iterable[tuple[str, float]]:
+    def postings_visited(self, text: str) -> int:
+        """How many entries of the index `scores` reads for a question."""
+        return sum(len(self._postings[known]) for match in self.matches(text) for known in match.known)
+
+    def _candidates(self, word: str) -> list[tuple[str, float]]:
+        """Words of the index that stand for a word of a question, the best first."""
+        found: dict[str, float] = {}
+        for known, likeness in self._related(word):
+            found[known] = max(likeness, found.get(known, 0.0))
         if word in self._postings:
-            yield word, 1.0
+            # The word itself is there: others may still help, but only a little.
+            found = {known: 0.6 * likeness for known, likeness in found.items()}
+            found[word] = 1.0
+        best = sorted(found.items(), key=lambda each: (-each[1], each[0]))
+        return best[:_MOST_CANDIDATES]
+
+    def _related(self, word: str) -> Iterator[tuple[str, float]]:
+        if word.isdigit():
+            return
+        for known in self._by_root.get(root(word), ()):
+            yield known, 0.85
+        for known in self._by_letter.get(word[0], ()):
+            if likeness := abbreviates(known, word):
+                yield known, likeness
+        if len(word) > 2 and word not in self._postings:
+            yield from (
+                (known, likeness)
+                for known in self._by_letter.get(word[0], ())
+                if (likeness := abbreviates(word, known))
+            )
         if len(word) < 4:
             return
-        mine = _trigrams(word)
+        for known in self._vocabulary:
+            # Compounds: Rechnungsposition for Position, purchaseorder for order, and the other way round.
+            if word in known:
+                yield known, _part(word, known)
+            elif known in word and len(known) > 3:
+                yield known, _part(known, word)
+        yield from self._misspelt(word)
+
+    def _misspelt(self, word: str) -> Iterator[tuple[str, float]]:
+        mine = trigrams(word)
         shared: dict[str, int] = defaultdict(int)
         for trigram in mine:
-            for known in self._near.get(trigram, ()):
+            for known in self._by_trigram.get(trigram, ()):
                 shared[known] += 1
-        alike = [
-            (2 * count / (len(mine) + len(_trigrams(known))), known) for known, count in shared.items() if known != word
-        ]
-        near = sorted(
-            ((likeness, known) for likeness, known in alike if likeness >= _LEAST_ALIKE),
-            key=lambda each: (-each[0], each[1]),
-        )
-        for likeness, known in near[:_MOST_NEAR]:
-            yield known, 0.5 * likeness
+        for known, count in shared.items():
+            likeness = 2 * count / (len(mine) + len(known) + 1)
+            if likeness >= _LEAST_ALIKE:
+                yield known, 0.9 * likeness
+
+
+def _part(short: str, whole: str) -> float:
+    """How well a part stands for a compound; its ends tell more than its middle."""
+    if whole.startswith(short) or whole.endswith(short):
+        return 0.4 + 0.4 * len(short) / len(whole)
+    return 0.3 if len(short) > 4 else 0.0
+
+
+def _weigh(documents: Sequence[Document]) -> dict[str, list[tuple[int, float]]]:
+    """By word, the tables that it stands in with what it is worth there: rare words are worth more."""
+    weights = [_worth(document) for document in documents]
+    count: dict[str, int] = defaultdict(int)
+    for each in weights:
+        for word in each:
+            count[word] += 1
+    rarity = {word: math.log(1 + (len(documents) - much + 0.5) / (much + 0.5)) for word, much in count.items()}
+    postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for number, each in enumerate(weights):
+        for word, weight in each.items():
+            postings[word].append((number, weight * rarity[word]))
+    return dict(postings)
+
+
+def _worth(document: Document) -> dict[str, float]:
+    worth: dict[str, float] = defaultdict(float)
+
+    def add(texts: Iterable[str], weight: float, usual: int) -> None:
+        found: dict[str, int] = defaultdict(int)
+        for text in texts:
+            for word in words(text):
+                found[word] += 1
+        # Longer than usual means that each word tells less; the second time a word tells less than the first.
+        length = 0.5 + 0.5 * max(1.0, sum(found.values()) / usual)
+        for word, times in found.items():
+            worth[word] += weight * times / (times + 1) * 2 / (1 + length) * 2
+
+    add([document.schema], _SCHEMA / 2, 1)
+    add([document.name], _NAME / 2, 1)
+    add([document.comment], _COMMENT / 2, 8)
+    add(document.columns, _COLUMN / 2, 20)
+    add(document.texts, _TEXT / 2, 40)
+    return worth
+
+
+def _marks_of_copy(name: tuple[str, ...], known: frozenset[tuple[str, ...]]) -> frozenset[str]:
+    """The words that tell that a table is a copy of another one, as in ``orders_bak_2023`` beside ``orders``."""
+    marks = frozenset(name) & _COPY_WORDS
+    if not marks:
+        return marks
+    rest = tuple(word for word in name if word not in marks and not word.isdigit())
+    return marks if rest in known else frozenset()
