@@ -13,8 +13,8 @@ from pg_guard.errors import UsageError
 __all__ = ["grants"]
 
 _EXAMPLES = (
-    "pg-guard grants --policy policy.yaml --dsn postgresql://reader@db.example/shop --output role.sql",
-    "pg-guard grants --policy policy.yaml --catalog shop.json --role bi --row-security | psql shop",
+    "pg-guard grants --policy policy.yaml --dsn postgresql://db.example/shop -o role.sql",
+    "pg-guard grants --policy policy.yaml --catalog shop.json --role bi | psql shop",
 )
 
 
