@@ -1,7 +1,8 @@
 """Logs of decisions. In: JSON lines, each a decision record of version 1. Out: the records one by one, and what is wrong.
 
-A log is read line by line and never held; a line that is longer than any record can be is passed over. The last line may be
-torn, as it is when a server was stopped while it wrote.
+Lines of an audit log hold such a record, with who asked; its lines on what came of a statement are passed over. A log is read
+line by line and never held; a line that is longer than any record can be is passed over. The last line may be torn, as it is
+when a server was stopped while it wrote.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 from pg_guard.compare.shifts import Judgement
 from pg_guard.compare.statements import Statement
 from pg_guard.decision import RECORD_SCHEMA
+from pg_guard.observe.audit_lines import LINE_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +68,9 @@ def read_log(stream: IO[bytes], name: str) -> Iterator[Record | Fault]:
             continue
         if not line.strip():
             continue
-        yield _read(line, number, name, ended)
+        found = _read(line, number, name, ended)
+        if found is not None:
+            yield found
 
 
 def _skip_line(stream: IO[bytes]) -> None:
@@ -74,7 +78,8 @@ def _skip_line(stream: IO[bytes]) -> None:
         pass
 
 
-def _read(line: bytes, number: int, name: str, ended: bool) -> Record | Fault:
+def _read(line: bytes, number: int, name: str, ended: bool) -> Record | Fault | None:
+    """What a line holds; None for a line of an audit log that is about no decision."""
     try:
         record = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as error:
@@ -88,6 +93,13 @@ def _read(line: bytes, number: int, name: str, ended: bool) -> Record | Fault:
         return Fault(number, f"not JSON ({what})")
     if not isinstance(record, dict):
         return Fault(number, "not a decision record: it is no object")
+    if record.get("schema") == LINE_SCHEMA:
+        if record.get("event") != "decision":
+            return None
+        decision = record.get("decision")
+        if not isinstance(decision, dict):
+            return Fault(number, "not a decision record: the audit line has no decision")
+        record = decision | {"principal": _principal(record.get("principal"))}
     schema = record.get("schema")
     if schema != RECORD_SCHEMA:
         stated = f"its schema is {str(schema)[:60]!r}" if schema is not None else "it has no schema"
@@ -95,6 +107,15 @@ def _read(line: bytes, number: int, name: str, ended: bool) -> Record | Fault:
     if not isinstance(record.get("effect"), str) or not isinstance(record.get("findings"), list):
         return Fault(number, "not a decision record: effect or findings are missing")
     return _record(record, number, name)
+
+
+def _principal(recorded: Any) -> dict[str, Any] | None:
+    """Who asked, as the policy sees it: what an audit line tells apart, in one again."""
+    if not isinstance(recorded, dict):
+        return None
+    attributes = recorded.get("attributes")
+    known = {name: recorded[name] for name in ("client", "subject") if recorded.get(name) is not None}
+    return (attributes if isinstance(attributes, dict) else {}) | known
 
 
 def _record(record: dict[str, Any], number: int, name: str) -> Record:

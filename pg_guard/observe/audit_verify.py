@@ -51,6 +51,12 @@ class VerifyReport:
     notes: list[str] = field(default_factory=list)
     unfinished: int = 0
 
+    def require_beginning(self, first_file: str) -> None:
+        """Hold it for broken when a chain does not begin with its first line."""
+        for chain, (first, _) in self.chains.items():
+            if first > 1 and self.broken is None:
+                self.broken = Broken(first_file, 1, f"chain {chain} begins at line number {first}: lines are missing")
+
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON values."""
         return {
@@ -170,7 +176,7 @@ class Verifier:
             )
         if report.broken is not None:
             return report
-        for chain, seq in sorted(self._anchors):
+        for chain, seq in sorted(self._anchors, reverse=True):
             head = report.chains.get(chain, (0, None))[1]
             if head is None:
                 report.broken = Broken(last_file, 0, f"an anchor knows chain {chain}, and no line is of it")

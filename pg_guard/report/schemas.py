@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
 from pg_guard.decision import RECORD_SCHEMA, SEVERITIES, Effect
+from pg_guard.observe.audit_lines import LINE_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,6 +160,74 @@ def _decision() -> Schema:
             "digests": _said(digests, "SHA-256, in hexadecimal, of the statement, the policy and what else decided."),
             "timings_us": _said(timings, "Microseconds by stage."),
         },
+    )
+
+
+def _audit_frame() -> dict[str, Schema]:
+    return {
+        "schema": {"const": LINE_SCHEMA},
+        "chain": {"type": "string", "pattern": "^[0-9a-f]{16}$", "description": "Random name of the hash chain."},
+        "seq": {"type": "integer", "minimum": 1, "description": "Number of the line in its chain."},
+    }
+
+
+def _audit_hashes() -> dict[str, Schema]:
+    pattern = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+    return {
+        "prev": _said(pattern, "The hash of the line before; zeros for the first."),
+        "hash": _said(pattern, "SHA-256 of the line without this key, byte for byte."),
+    }
+
+
+def _audit_decision() -> Schema:
+    principal = _object(
+        "Who asked.",
+        {
+            "client": _or_null({}, "As the transport knows it, as in the name of a token."),
+            "subject": _or_null({}, "Whom the client acts for."),
+            "attributes": _said(
+                {"type": "object", "additionalProperties": True}, "What else is known, as policies match it."
+            ),
+        },
+    )
+    masking = _object(
+        "How the statement is masked.",
+        {"kind": _word(["literals", "statement"]), "key": _text("Which key the digests have.")},
+    )
+    return {"title": "Audit line of a decision"} | _object(
+        "A line of the audit log, written before the statement runs.",
+        _audit_frame()
+        | {
+            "event": {"const": "decision"},
+            "time": {"type": "string", "format": "date-time", "description": "In UTC."},
+            "decision_id": {"type": "string", "format": "uuid"},
+            "operation": _word(["run", "explain", "check"], "What was to be done with the statement, if allowed."),
+            "database": _text("As the settings call it."),
+            "principal": _or_null(principal),
+            "question_id": _or_null({"type": "string", "format": "uuid"}, "The question that it was to answer."),
+            "masking": _or_null(masking),
+            "decision": _decision(),
+        }
+        | _audit_hashes(),
+    )
+
+
+def _audit_outcome() -> Schema:
+    return {"title": "Audit line of an outcome"} | _object(
+        "A line of the audit log, on what came of a statement that was allowed.",
+        _audit_frame()
+        | {
+            "event": {"const": "outcome"},
+            "time": {"type": "string", "format": "date-time", "description": "In UTC."},
+            "decision_id": {"type": "string", "format": "uuid"},
+            "status": _word(["ok", "error", "cancelled"]),
+            "duration_ms": {"type": "number", "minimum": 0},
+            "rows": _or_null(_count(), "Rows that were handed out; null where there are none to count."),
+            "truncated": _flag("There were more rows."),
+            "error": _or_null({"type": "string"}, "The code of the error."),
+            "sqlstate": _or_null({"type": "string"}, "PostgreSQL's code."),
+        }
+        | _audit_hashes(),
     )
 
 
@@ -322,6 +391,8 @@ def _lint() -> Schema:
 
 
 DOCUMENTS: Final[dict[str, Callable[[], Schema]]] = {
+    "audit-decision": _audit_decision,
+    "audit-outcome": _audit_outcome,
     "decision": _decision,
     "lint": _lint,
     "policy-validation": _validation,

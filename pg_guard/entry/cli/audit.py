@@ -1,4 +1,7 @@
-"""`pg-guard audit`: a policy against a live database. In: a policy, a connection. Out: findings with what to do about each."""
+"""`pg-guard audit`: a policy against a live database. In: a policy, a connection. Out: findings with what to do about each.
+
+`pg-guard audit verify`, about the audit log, stands below it by its name alone: see `pg_guard.entry.cli.audit_verify`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example, policy_option, require_dsn, terminal
+from pg_guard.entry.cli.audit_verify import verify
+from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example, require_dsn, terminal
 from pg_guard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,11 +23,18 @@ __all__ = ["audit"]
 _EXAMPLES = (
     "pg-guard audit --policy policy.yaml --dsn postgresql://reader@db.example/shop",
     "pg-guard audit --policy policy.yaml --format html --output audit.html --fail-on medium",
+    "pg-guard audit verify /var/log/pg-guard/audit*.jsonl",
 )
 
 
-@click.command(context_settings=CONTEXT_SETTINGS, epilog=example(*_EXAMPLES))
-@policy_option
+@click.group(
+    context_settings=CONTEXT_SETTINGS,
+    epilog=example(*_EXAMPLES),
+    invoke_without_command=True,
+    subcommand_metavar="| verify FILE...",
+)
+# Required without a subcommand only.
+@click.option("-p", "--policy", "policy_path", metavar="FILE", type=click.Path(), help="The policy file; required.")
 @dsn_option
 @click.option(
     "-f",
@@ -52,8 +63,15 @@ _EXAMPLES = (
     metavar="SECONDS",
     help="How long the connection and the reading may take.",
 )
+@click.pass_context
 def audit(
-    policy_path: str, dsn: str | None, output_format: str, output: str | None, fail_on: str, timeout: float
+    ctx: click.Context,
+    policy_path: str | None,
+    dsn: str | None,
+    output_format: str,
+    output: str | None,
+    fail_on: str,
+    timeout: float,
 ) -> int:
     """Hold a policy against a live database.
 
@@ -64,6 +82,12 @@ def audit(
     Exit codes: 0 nothing at or over --fail-on, 1 something is, 2 wrong usage or an unreachable database, 3 an invalid
     policy.
     """
+    if ctx.invoked_subcommand is not None:
+        return 0
+    if policy_path is None:
+        raise click.MissingParameter(
+            ctx=ctx, param=next(each for each in ctx.command.params if each.name == "policy_path")
+        )
     uri = require_dsn(dsn)
     if output is not None:
         _check_output(output)
@@ -87,6 +111,9 @@ def audit(
         Path(output).write_text(text, encoding="utf-8")
         click.echo(f"Wrote {one_line(output)}: {plural(len(report.findings), 'finding')}.", err=True)
     return 1 if report.fails(fail_on) else 0
+
+
+audit.add_command(verify)
 
 
 def _check_output(output: str) -> None:

@@ -12,6 +12,7 @@ import click
 
 from pg_guard._version import __version__
 from pg_guard.entry.cli.audit import audit
+from pg_guard.entry.cli.audit_store import audit_store
 from pg_guard.entry.cli.catalog import catalog
 from pg_guard.entry.cli.check import check
 from pg_guard.entry.cli.completion import completion
@@ -65,6 +66,7 @@ for _command in (
     catalog,
     init,
     audit,
+    audit_store,
     grants,
     policy,
     packs,
