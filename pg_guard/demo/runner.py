@@ -1,7 +1,7 @@
 """`pg-guard demo`. In: a console. Out: the whole way, run for real: database, MCP server, MCP client, decisions, rows.
 
 The server is a child process on stdio, started as an MCP client would start it; its answers are compared with what must
-come, and searched for the canaries of the sample database.
+come, and searched for the canaries of the sample database. A question is answered through the client's own model.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rich.text import Text
 
 from pg_guard.demo.database import CANARIES, load_sample_database
 from pg_guard.demo.embedded import EmbeddedServer, start
+from pg_guard.demo.question import QUESTION, Asked, CannedModel
 from pg_guard.demo.statements import SHOWN_IN_FULL, STATEMENTS, Statement
 from pg_guard.policy.shipped import shipped_dir
 
@@ -77,8 +78,9 @@ def run_demo(*, keep: bool, console: Console) -> int:
     try:
         _step(console, 1, "Starting PostgreSQL 18 ...")
         server = start(directory, detached=keep, temporary=True)
-        dsn, outcomes = asyncio.run(_session(server.dsn, console))
+        dsn, outcomes, asked = asyncio.run(_session(server.dsn, console))
         good = _report(console, outcomes)
+        good = _print_question(console, asked) and good
         _print_clients(console, dsn if keep else None)
         if keep:
             kept = True
@@ -95,21 +97,24 @@ def _step(console: Console, number: int, what: str) -> None:
     console.print(f"[{number}/4] {what}", markup=False, soft_wrap=True)
 
 
-async def _session(dsn: str, console: Console) -> tuple[str, list[Outcome]]:
+async def _session(dsn: str, console: Console) -> tuple[str, list[Outcome], Asked]:
     from mcp import Client, StdioServerParameters
 
     _step(console, 2, "Loading the sample database, a shop with customers, orders, staff ...")
     shop = await load_sample_database(dsn)
     _step(console, 3, "Starting the MCP server and connecting a client to it ...")
+    # Settings of this shell, as for a model, are not those of the demo.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG_GUARD")}
     # The DSN travels in the environment: arguments are seen by every user of the machine.
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-m", "pg_guard", "serve", "--policy", str(shipped_dir("policies") / "demo.yaml")],
-        env={**os.environ, "PG_GUARD_DSN": shop},
+        env={**environment, "PG_GUARD_DSN": shop},
     )
     outcomes = []
-    async with Client(parameters, read_timeout_seconds=_SECONDS_PER_CALL) as client:
-        _step(console, 4, f"Sending {len(STATEMENTS)} statements ...")
+    options: dict[str, Any] = {"read_timeout_seconds": _SECONDS_PER_CALL, "sampling_callback": CannedModel()}
+    async with Client(parameters, **options) as client:
+        _step(console, 4, f"Sending {len(STATEMENTS)} statements and a question ...")
         for statement in STATEMENTS:
             started = time.perf_counter()
             result = await client.call_tool("run_sql", {"sql": statement.sql})
@@ -118,7 +123,11 @@ async def _session(dsn: str, console: Console) -> tuple[str, list[Outcome]]:
             # The statement itself comes back in excerpts; only what it did not say can have leaked.
             response = result.model_dump_json().replace("CANARY-%", "")
             outcomes.append(Outcome(statement, answer, CANARIES.search(response) is not None, elapsed))
-    return shop, outcomes
+        started = time.perf_counter()
+        result = await client.call_tool("ask", {"question": QUESTION})
+        elapsed = (time.perf_counter() - started) * 1000
+        asked = Asked.of(result.model_dump_json(), dict(result.structured_content or {}), elapsed)
+    return shop, outcomes, asked
 
 
 # -- what is printed -----------------------------------------------------------------------------------------------------
@@ -170,6 +179,25 @@ def _print_refusal(console: Console, outcome: Outcome) -> None:
         for line in finding["excerpt"].splitlines():
             console.print(f"  {line}", markup=False, soft_wrap=True)
         console.print(f"  fix: {finding['remediation']}", markup=False)
+
+
+def _print_question(console: Console, asked: Asked) -> bool:
+    """The question, each try, and the answer; true when all of it is as it must be."""
+    answer = asked.answer
+    console.print("\nA question in plain language, put to the client's own model (MCP sampling):\n")
+    console.print(f"  {QUESTION}", markup=False)
+    for number, attempt in enumerate(answer.get("attempts", ()), start=1):
+        console.print(f"\n  try {number}: " + (f"denied by {attempt['problem']}" if attempt["problem"] else "allowed"))
+        for line in attempt["sql"].splitlines():
+            console.print(f"    {line}", markup=False)
+    console.print()
+    for row in answer.get("rows", ()):
+        console.print("    " + "".join(f"{value!s:<16}" for value in row).rstrip(), markup=False)
+    if review := answer.get("review"):
+        console.print(f"\n  confidence {review['confidence']} of 100: {review['explanation']}", markup=False)
+    if not asked.as_expected:
+        console.print(f"Unexpected: {QUESTION}: {answer}", markup=False, soft_wrap=True)
+    return asked.as_expected
 
 
 def _print_clients(console: Console, dsn: str | None) -> None:

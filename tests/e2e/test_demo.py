@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from pg_guard.demo.question import QUESTION, Asked
 from pg_guard.demo.runner import Outcome
 from pg_guard.demo.statements import SHOWN_IN_FULL, STATEMENTS
 
@@ -77,8 +78,13 @@ def test_the_demo_shows_every_decision_and_leaves_nothing(scratch: Path) -> None
     assert "^" in result.stdout
     assert "fix: Name the columns that you need; permitted are id" in result.stdout.replace("\n", " ")
     assert "mcpServers" in result.stdout
+    question = result.stdout.partition(QUESTION)[2]
+    assert "try 1: denied by columns/denied" in question
+    assert "try 2: allowed" in question
+    assert "confidence 93 of 100" in question
     assert "CANARY-w" not in result.stdout
-    assert all(len(line) <= 80 for line in result.stdout.splitlines()[:45])
+    shown = result.stdout.partition("To use it with")[0]
+    assert all(len(line) <= 80 for line in shown.splitlines())
     assert not left_behind(scratch)
 
 
@@ -143,3 +149,16 @@ def test_an_unexpected_answer_is_not_called_expected() -> None:
     assert not Outcome(refused, bad, False, 1.0).as_expected
     assert Outcome(refused, {**bad, "findings": [{"rule": refused.rule}]}, False, 1.0).as_expected
     assert SHOWN_IN_FULL in {statement.about for statement in STATEMENTS}
+
+
+def test_an_unexpected_course_of_the_question_is_not_called_expected() -> None:
+    good = {
+        "error": None,
+        "attempts": [{"problem": "columns/denied"}, {"problem": ""}],
+        "row_count": 3,
+        "review": {"confidence": 93},
+    }
+    assert Asked.of("rows", good, 1.0).as_expected
+    assert not Asked.of("CANARY-w1", good, 1.0).as_expected
+    for wrong in ({"attempts": [{"problem": ""}]}, {"error": {"code": "NO_MODEL"}}, {"row_count": 0}, {"review": None}):
+        assert not Asked.of("rows", good | wrong, 1.0).as_expected

@@ -69,6 +69,9 @@ class Cursors:
         rows = rest.result.rows[: rest.page_rows]
         left = rest.result.rows[rest.page_rows :]
         cursor = None
+        oldest = time.monotonic() - self._seconds
+        for known in [known for known, each in self._rests.items() if each.made < oldest]:
+            del self._rests[known]
         if left:
             cursor = secrets.token_urlsafe(18)
             remaining = replace(rest.result, rows=left, row_count=len(left))
