@@ -26,7 +26,9 @@ from pg_guard.guard import Guard
 from pg_guard.policy.load import parse_policy
 from pg_guard.policy.model import Policy
 from pg_guard.policy.overlay import PREFIX
+from pg_guard.policy.packs import shipped_packs
 from pg_guard.settings import Settings
+from tests.corpus.loading import load_cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +120,8 @@ def test_the_client_configuration_of_the_readme_is_one_that_works() -> None:
 
 def test_every_command_line_of_the_documentation_can_be_parsed() -> None:
     found = 0
-    for markdown in (README, REFERENCE, (ROOT / "SECURITY.md").read_text()):
+    pages = (ROOT / name for name in ("SECURITY.md", "docs/testing.md"))
+    for markdown in (README, REFERENCE, *(page.read_text() for page in pages)):
         lines = re.findall(r"^(?:PG_GUARD_DSN=\S+ )?pg-guard (.*)$", markdown, re.MULTILINE)
         for line in [*lines, *re.findall(r"`pg-guard ((?:check|lint|serve|catalog|policy) --?[^`]*)`", markdown)]:
             words = shlex.split(line, comments=True)
@@ -249,3 +252,23 @@ def test_the_guarantees_name_tests_that_exist() -> None:
     named = re.findall(r"`(tests/[\w./-]+)`", text)
     assert len(named) > 15
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_figures_of_the_readme_are_true() -> None:
+    """tests/corpus shows that no attack passes and no honest statement is refused; `todo` would be an exception to that."""
+    table = README.partition("<!-- figures -->")[2].partition("<!-- /figures -->")[0]
+    attacks, honest, rules, packs = (
+        int(word.replace(",", "")) for word in re.findall(r"\b(\d[\d,]*) (?:attacks|honest|rules|packs)", table)
+    )
+    assert re.findall(r"\| (0 \w+) \|$", table, re.MULTILINE) == ["0 escape", "0 refused"]
+    cases = {"attacks": load_cases("attacks"), "honest": load_cases("benign")}
+    assert [case.place for half in cases.values() for case in half if case.todo] == []
+    shipped = shipped_packs()
+    # A round number that is true, and not long out of date.
+    for said, real in (
+        (attacks, len(cases["attacks"])),
+        (honest, len(cases["honest"])),
+        (rules, sum(len(pack.rules) for pack in shipped)),
+    ):
+        assert said < real < said * 1.2 + 50
+    assert packs == len(shipped)
