@@ -7,6 +7,7 @@ between two that were found, come with it.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["ContextIndex", "Hit", "SchemaContext"]
 
 # From how many of the best tables a score is passed on along foreign keys, and how much of it: to each neighbour; to a
-# table that ties two of the best together; to each of two tables that do so in a row.
+# table that it refers to; to a table that ties two of the best together; to each of two tables that do so in a row.
 _SEEDS: Final = 12
-_NEIGHBOUR, _BRIDGE, _LONG_BRIDGE = 0.25, 0.7, 0.5
+_NEIGHBOUR, _PARENT, _BRIDGE, _LONG_BRIDGE = 0.25, 0.5, 0.7, 0.5
 # A hub that everything refers to tells little about its neighbours.
 _HUB: Final = 60
+# What many tables refer to is more often needed than what stands at the edge.
+_CENTRAL: Final = 0.06
 # The share of the budget for tables with all of their columns; the rest shows more tables with their main columns.
 _WHOLE: Final = 0.6
 _WIDE: Final = 0.12
@@ -68,16 +71,19 @@ class ContextIndex:
 
     Args:
         tables: In any fixed order.
-        links: Pairs of places in `tables` that a foreign key ties together.
+        links: Pairs of places in `tables`: one that a foreign key stands in, and the one that it refers to.
     """
 
     def __init__(self, tables: Sequence[TableText], links: Sequence[tuple[int, int]]) -> None:
         self._tables = tuple(tables)
         neighbours: dict[int, set[int]] = defaultdict(set)
+        parents: dict[int, set[int]] = defaultdict(set)
         for one, other in links:
+            parents[one].add(other)
             neighbours[one].add(other)
             neighbours[other].add(one)
         self._neighbours = {number: tuple(sorted(others)) for number, others in neighbours.items()}
+        self._parents = {number: tuple(sorted(others)) for number, others in parents.items()}
         self._tokens = sum(table.tokens for table in tables)
         self.ranking = Ranking(
             [
@@ -91,6 +97,10 @@ class ContextIndex:
                 for table in tables
             ]
         )
+        self._central = [
+            1 + _CENTRAL * math.log2(1 + min(_HUB, len(self._neighbours.get(number, ()))))
+            for number in range(len(tables))
+        ]
         # Without a word to go by: what foreign keys make important, copies last.
         self._usual = sorted(
             range(len(self._tables)),
@@ -179,7 +189,8 @@ class ContextIndex:
         return f"({shown:,} of {len(self._tables):,} tables are shown, the most relevant first)"
 
     def _order(self, question: str, matches: Sequence[Match]) -> list[int]:
-        scores = self.ranking.scores(question, matches)
+        lexical = self.ranking.scores(question, matches)
+        scores = {number: score * self._central[number] for number, score in lexical.items()}
         passed = self._passed_on(scores)
         return _best_first(
             {number: scores.get(number, 0.0) + passed.get(number, 0.0) for number in scores.keys() | passed.keys()}
@@ -196,9 +207,15 @@ class ContextIndex:
             passed[number] = max(passed[number], score / (1 + 0.03 * len(self._neighbours[number])))
 
         for seed in seeds:
+            for parent in self._parents.get(seed, ()):
+                passed[parent] = max(passed[parent], _PARENT * scores[seed])
+                for further_up in self._parents.get(parent, ()):
+                    passed[further_up] = max(passed[further_up], _PARENT**2 * scores[seed])
             nearby = self._neighbours.get(seed, ())
             for near in nearby:
-                give(near, _NEIGHBOUR * scores[seed] / (1 + 0.05 * len(nearby)))
+                # What ties several tables together is data; what hangs on one alone is notes and settings.
+                ties = len(self._parents.get(near, ()))
+                give(near, _NEIGHBOUR * (1.8 if ties > 1 else 0.6) * scores[seed] / (1 + 0.02 * len(nearby)))
                 further = self._neighbours[near]
                 if len(further) > _HUB or near in self.ranking.copies:
                     continue

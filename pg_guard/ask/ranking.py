@@ -82,10 +82,13 @@ class Ranking:
         self._vocabulary = sorted(self._postings)
         self._by_root: dict[str, list[str]] = defaultdict(list)
         self._by_letter: dict[str, list[str]] = defaultdict(list)
+        # Letters in another order: the misspelling that shares the fewest trigrams with the word.
+        self._by_letters: dict[str, list[str]] = defaultdict(list)
         self._by_trigram: dict[str, list[str]] = defaultdict(list)
         for word in self._vocabulary:
             self._by_root[root(word)].append(word)
             self._by_letter[word[0]].append(word)
+            self._by_letters["".join(sorted(word))].append(word)
             for trigram in trigrams(word):
                 self._by_trigram[trigram].append(word)
         names = [tuple(words(document.name)) for document in documents]
@@ -175,6 +178,8 @@ class Ranking:
         yield from self._misspelt(word)
 
     def _misspelt(self, word: str) -> Iterator[tuple[str, float]]:
+        for known in self._by_letters.get("".join(sorted(word)), ()):
+            yield known, 0.8
         mine = trigrams(word)
         shared: dict[str, int] = defaultdict(int)
         for trigram in mine:
