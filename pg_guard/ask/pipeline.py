@@ -140,7 +140,7 @@ class AskPipeline:
                 hint="set PG_GUARD_MODEL__KEY, or use a client with MCP sampling; run_sql works without a model",
             )
         await course.report("looking for the tables", 0.05)
-        conversation = self._conversation(course.answer.question, database)
+        conversation = await self._conversation(course.answer.question, database)
         last_problem: _Stop | None = None
         tries = self._settings.validation.max_retries + 1
         for number in range(tries):
@@ -166,8 +166,8 @@ class AskPipeline:
                 "shorten it",
             )
 
-    def _conversation(self, question: str, database: Database) -> list[Message]:
-        index = database.derived("context", ContextIndex.build)
+    async def _conversation(self, question: str, database: Database) -> list[Message]:
+        index = await database.derived("context", ContextIndex.build)
         context = index.context(question, token_budget=self._settings.model.context_tokens)
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         return prompts.generation(question, context.text, database.guard.policy, today)

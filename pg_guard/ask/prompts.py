@@ -44,7 +44,9 @@ _MOST_CELL = 200
 
 def as_data(text: str, what: str) -> str:
     """Untrusted text between marks that it cannot know."""
-    mark = secrets.token_hex(4)
+    mark = secrets.token_hex(8)
+    while mark in text:
+        mark = secrets.token_hex(8)
     return f"<{what} {mark}>\n{text}\n</{what} {mark}>"
 
 

@@ -109,6 +109,7 @@ class Database:
         self._auditor = auditor
         self._read_at = time.monotonic()
         self._reading = asyncio.Lock()
+        self._building = asyncio.Lock()
         self._derived: dict[str, tuple[Guard, Any]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -169,13 +170,21 @@ class Database:
         """Seconds since the catalog was read."""
         return time.monotonic() - self._read_at
 
-    def derived(self, key: str, build: Callable[[Guard], T]) -> T:
-        """What is built once per guard, such as an index of its tables."""
+    async def derived(self, key: str, build: Callable[[Guard], T]) -> T:
+        """What is built once per guard, such as an index of its tables; in a thread, since that may take a second.
+
+        Args:
+            key: What it is called; two builders need two keys.
+            build: Makes it. Requests that come meanwhile wait for the same result.
+        """
         guard = self._guard
         known = self._derived.get(key)
         if known is None or known[0] is not guard:
-            known = (guard, build(guard))
-            self._derived[key] = known
+            async with self._building:
+                known = self._derived.get(key)
+                if known is None or known[0] is not guard:
+                    known = (guard, await asyncio.to_thread(build, guard))
+                    self._derived[key] = known
         return cast("T", known[1])
 
     # -- statements ----------------------------------------------------------------------------------------------------

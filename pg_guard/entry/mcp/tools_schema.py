@@ -73,7 +73,7 @@ def add_schema_tools(server: MCPServer, service: Service) -> None:
         limit: Annotated[int, Field(ge=1, le=100, description="Tables at most.")] = 20,
     ) -> Annotated[CallToolResult, SearchAnswer]:
         """Find tables by their names, columns and comments."""
-        index = database_of(service, database).derived("context", ContextIndex.build)
+        index = await database_of(service, database).derived("context", ContextIndex.build)
         hits = index.search(text, limit)
         answer = SearchAnswer(hits=tuple(SearchHit(**hit._asdict()) for hit in hits))
         lines = [f"{hit.table}: {', '.join(hit.columns)}".rstrip(": ") for hit in hits]

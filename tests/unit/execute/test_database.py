@@ -143,16 +143,17 @@ async def test_a_refresh_sees_what_changed_and_derives_anew(database: Database, 
         built.append(guard)
         return len(built)
 
-    assert (database.derived("x", build), database.derived("x", build)) == (1, 1)
+    # Also when both ask at the same time.
+    assert await asyncio.gather(database.derived("x", build), database.derived("x", build)) == [1, 1]
     assert (await database.refresh()).changed is False
-    assert database.derived("x", build) == 1
+    assert await database.derived("x", build) == 1
     connection = await asyncpg.connect(demo_dsn)
     try:
         assert not (await database.check("SELECT a FROM newcomer")).decision.allowed
         await connection.execute("CREATE TABLE public.newcomer (a int)")
         assert (await database.refresh()).changed is True
         assert (await database.check("SELECT a FROM newcomer")).decision.allowed
-        assert database.derived("x", build) == 2
+        assert await database.derived("x", build) == 2
     finally:
         await connection.execute("DROP TABLE public.newcomer")
         await connection.close()
