@@ -108,6 +108,10 @@ def plan_grants(guard: Guard, options: GrantOptions) -> GrantPlan:
     catalog = guard.catalog
     if catalog is None:
         raise UsageError("privileges need the names of a database", hint="give --dsn or --catalog")
+    if not catalog.database:
+        raise UsageError(
+            "the catalog does not name its database", hint="make the snapshot anew: pg-guard catalog snapshot"
+        )
     reach = Reach(guard.policy, catalog)
     access = read_access(guard, reach)
     scopes = row_scopes(guard.policy, reach, access) if options.row_security else RowScopes()

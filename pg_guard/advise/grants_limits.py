@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["not_enforced"]
 
 _NAMES: Final = 8
+# What PUBLIC may call in a fresh database and what matters most, as examples.
+_OPEN_TO_ALL: Final = ("set_config", "pg_sleep", "pg_notify", "pg_advisory_lock", "lo_create", "query_to_xml")
 
 
 def not_enforced(
@@ -41,8 +43,8 @@ def not_enforced(
 def _statements(policy: Policy) -> Iterator[str]:
     kinds = ", ".join(policy.statements.allow)
     yield (
-        f"statements.allow ({kinds}): the role can send any statement; it cannot write to what is stored, but SET, LISTEN, "
-        "NOTIFY, PREPARE and LOCK TABLE … IN ACCESS SHARE MODE need no privilege."
+        f"statements.allow ({kinds}): the role can send any statement. No table is open to writing, but SET, LISTEN, NOTIFY and "
+        "PREPARE need no privilege, and every role may create large objects once its session is not read-only."
     )
     if policy.mode == "monitor":
         yield "mode is monitor: the guard lets pass what privileges refuse all the same."
@@ -104,13 +106,14 @@ def _functions(reach: Reach) -> Iterator[str]:
             names[function.name] = None
             why.update(reason.rpartition(": ")[2].split(", ") if ": " in reason else ["denied by name"])
     if names:
+        open_to_all = [name for name in _OPEN_TO_ALL if name in names]
         kinds = ", ".join(
             f"{word} {count}" for word, count in sorted(why.items(), key=lambda each: (-each[1], each[0]))
         )
         yield (
             f"functions: {len(names)} names that come with PostgreSQL or an extension are refused by the guard ({kinds}). "
-            "PUBLIC may call most of them, and taking them from PUBLIC would break tools and other roles, so they stay: "
-            "among them set_config, pg_sleep, pg_notify, advisory locks and large objects."
+            "PUBLIC may call many of them, and taking them from PUBLIC would break tools and other roles, so they stay"
+            + (f": among them {', '.join(open_to_all)}." if open_to_all else ".")
         )
 
 
@@ -129,7 +132,7 @@ def _relations(policy: Policy, reach: Reach, access: Access, scopes: RowScopes, 
     if any(entry.columns is None for entry in access.readable):
         yield (
             "Tables that are granted whole: a column that is added later is readable at once, also one that columns.deny "
-            "matches; run pg-guard grants again after each migration."
+            "matches. Tables that are made later are not readable. Run pg-guard grants again after each migration."
         )
     for name, reason in (*access.withheld, *(scopes.withheld if options.row_security else ())):
         yield f"{printable(str(name))} is not granted: {reason}."

@@ -115,7 +115,7 @@ def role_section(catalog: Catalog, options: GrantOptions) -> Section:
         role=sql_name(options.role),
         login="LOGIN" if options.login else "NOLOGIN",
     )
-    notes = ["It has no password; choose its way in by pg_hba.conf, or set one by \\password in psql."]
+    notes = ["A new role has no password: choose its way in by pg_hba.conf, or set one by \\password in psql."]
     if not options.login:
         notes = ["It cannot log in: sessions take it by SET ROLE, which leaves its settings aside."]
     return Section("The role", (Statement(block(text)),), tuple(notes))

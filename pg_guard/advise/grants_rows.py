@@ -224,8 +224,9 @@ def row_sections(scopes: RowScopes, options: GrantOptions) -> tuple[Section, ...
         ]
     notes = (
         (
-            "A session says for whom it reads by SET, as in SET pg_guard.tenant_id = '42'; without it the role sees no row. "
-            "A session that may run SET may say anything: the guard refuses SET and set_config in statements."
+            "An attribute of the principal, such as :tenant_id, is the setting pg_guard.tenant_id of the session: who opens the "
+            "session sets it, and without it the role sees no row. Who may run SET may set it to anything; the guard refuses "
+            "SET and set_config in statements."
         ),
         (
             "Where row security was off, the policy pg_guard_others leaves other roles as they were; pg_dump by a role that is "
