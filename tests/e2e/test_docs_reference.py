@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from pg_guard.ask.answer import AnswerCode, WarningCode
 from pg_guard.entry.reference.errors import ANSWER_CODES, literal_words
 from pg_guard.entry.reference.pages import reference_pages
+from pg_guard.entry.reference.tools import REQUEST_CODES
 from pg_guard.policy.model import Policy
 from pg_guard.policy.packs import shipped_packs
+from pg_guard.resilience.errors import ResilienceError
 from pg_guard.settings import Settings
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -53,3 +56,26 @@ def test_every_rule_of_the_shipped_packs_has_a_row() -> None:
 
 def test_every_code_of_an_answer_has_a_meaning() -> None:
     assert set(ANSWER_CODES) == {*literal_words(AnswerCode), *literal_words(WarningCode)}
+
+
+def test_every_tool_resource_prompt_and_code_of_the_server_is_told() -> None:
+    page = PAGES["mcp.md"]
+    for name in (
+        "ask",
+        "query",
+        "run_sql",
+        "check_sql",
+        "explain_sql",
+        "explain_denial",
+        "list_databases",
+        "refresh_schema",
+    ):
+        assert f"### `{name}`" in page
+    raised = {
+        word
+        for path in (DIRECTORY.parents[1] / "pg_guard" / "entry" / "mcp").glob("*.py")
+        for word in re.findall(r"RequestError\(\s*\"([A-Z_]+)\"", path.read_text(encoding="utf-8"))
+    }
+    assert {"CURSOR_UNKNOWN", "INTERNAL"} <= raised <= set(REQUEST_CODES)
+    assert {kind.code for kind in ResilienceError.__subclasses__()} <= set(REQUEST_CODES)
+    assert [line for line in page.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []

@@ -62,7 +62,7 @@ class ErrorInfo(_Answer):
     """What stopped a statement that the guard had allowed."""
 
     code: str
-    """Kind of error: ``execution``, ``database``, ``usage`` or ``internal``."""
+    """Kind of error: ``execution``, ``cost``, ``database`` or ``internal``; ``BUSY``, ``CIRCUIT_OPEN``, ``RATE_LIMITED``."""
     message: str
     hint: str = ""
     """What to do about it."""

@@ -10,6 +10,7 @@ from pg_guard.entry.reference.commands import command_lines
 from pg_guard.entry.reference.errors import error_lines
 from pg_guard.entry.reference.markdown import code, prose, table
 from pg_guard.entry.reference.schemas import key_table, model_of
+from pg_guard.entry.reference.tools import tool_lines
 from pg_guard.policy.packs import shipped_packs
 from pg_guard.policy.rule_schema import pack_schema, rule_schema
 from pg_guard.policy.schema import policy_schema
@@ -33,6 +34,7 @@ def reference_pages() -> dict[str, str]:
         "rules.md": _rules,
         "settings.md": _settings,
         "errors.md": error_lines,
+        "mcp.md": tool_lines,
     }
     return {name: "\n".join([_HEAD, "", *lines()]).rstrip("\n") + "\n" for name, lines in pages.items()}
 
