@@ -148,3 +148,17 @@ def test_few_examples_are_not_run_and_each_says_why() -> None:
 )
 def test_a_comparison_is_strict_outside_of_what_is_left_out(shown: str, real: str, same: bool) -> None:
     assert matches(shown, real) is same
+
+
+def test_the_hooks_and_the_action_of_the_how_to_exist() -> None:
+    page = (DOCS / "howto-ci.md").read_text(encoding="utf-8")
+    documents = [yaml.safe_load(block.text) for block in blocks(page) if block.language == "yaml" and not block.title]
+    (hooks,) = (document["repos"][0]["hooks"] for document in documents if "repos" in document)
+    known = {hook["id"] for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))}
+    assert {hook["id"] for hook in hooks} == known
+    (steps,) = (document["jobs"]["pg-guard"]["steps"] for document in documents if "jobs" in document)
+    (step,) = (step for step in steps if "pg-guard@" in step["uses"])
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    assert set(step["with"]) <= set(action["inputs"])
+    assert f"steps.{step['id']}.outputs.report" in steps[-1]["with"]["sarif_file"]
+    assert "report" in action["outputs"]
