@@ -13,8 +13,9 @@ attribute's value is one of
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from pg_guard.facts.names import Names
     from pg_guard.facts.scopes import SourceColumn
 
-__all__ = ["UNKNOWN", "Attribute", "Fact", "Kind", "Possible", "Value", "View", "amounts", "one_of"]
+__all__ = ["UNKNOWN", "Attribute", "Fact", "Kind", "Possible", "Value", "View", "amounts", "one_of", "spellings"]
+
+# Between the words of accessToken, of HTTPHeader and of "Access Token".
+_WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^\w$]+")
 
 
 class _Unknown:
@@ -177,6 +181,15 @@ def one_of(values: Iterable[Any]) -> Value:
     if not found:
         return UNKNOWN
     return found[0] if len(found) == 1 else Possible(found)
+
+
+@lru_cache(maxsize=4096)
+def spellings(name: str) -> frozenset[str]:
+    """A column's name, and the same with underscores where accessToken and "Access Token" begin a word.
+
+    Rules write the names of columns as most people do; the tables that a library makes are spelled otherwise.
+    """
+    return frozenset({name, _WORDS.sub("_", name)})
 
 
 def amounts(name: str, what: str, get: Callable[[View, Any], Value]) -> tuple[Attribute, Attribute]:

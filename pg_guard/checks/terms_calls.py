@@ -24,6 +24,8 @@ UNCLASSIFIED: Final = "unclassified"
 
 _SYSTEM: Final = ("pg_catalog", "information_schema")
 _OWN: Final = frozenset({UNCLASSIFIED})
+# Extensions that can be installed in one schema only.
+_FIXED_SCHEMAS: Final = {"postgis_topology": "topology"}
 _POSITIONS: Final = ("call", "syntax", "operator", "cast", "attribute", "domain", "sample", "type", "sort")
 
 
@@ -48,16 +50,22 @@ def _of_extensions() -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-def _comes_with_postgresql(use: FunctionUse) -> bool:
-    """The same for what a classified extension brings, in whatever schema it was installed."""
-    return _is_builtin(use) or use.name in _of_extensions()
+def _extensions(view: View, use: FunctionUse) -> tuple[str, ...]:
+    """Classified extensions that may own a function of this name, in whatever schema they were installed."""
+    found = _of_extensions().get(use.name, ())
+    schemas = (use.schema,) if use.schema is not None else view.names.path
+    return tuple(each for each in found if _FIXED_SCHEMAS.get(each) in (None, *schemas))
+
+
+def _comes_with_postgresql(view: View, use: FunctionUse) -> bool:
+    return _is_builtin(use) or bool(_extensions(view, use))
 
 
 def _calls(view: View) -> Iterable[FunctionUse]:
     """Without a catalog ``(x).f`` is the field f, as x.f is the column, unless PostgreSQL has a function of that name."""
     if view.catalog is not None:
         return view.facts.functions
-    return [use for use in view.facts.functions if use.position != "attribute" or _comes_with_postgresql(use)]
+    return [use for use in view.facts.functions if use.position != "attribute" or _comes_with_postgresql(view, use)]
 
 
 def _name(view: View, use: FunctionUse) -> Value:
@@ -75,10 +83,10 @@ def _schema(view: View, use: FunctionUse) -> Value:
     return name.schema if isinstance(name, Name) else one_of(each.schema for each in name.values)
 
 
-def _capabilities(_view: View, use: FunctionUse) -> Value:
+def _capabilities(view: View, use: FunctionUse) -> Value:
     literals = dict(use.literals)
     if not use.candidates:
-        return _by_name(use, literals)
+        return _by_name(view, use, literals)
     found = []
     for function in use.candidates:
         if not _ships(function):
@@ -97,13 +105,13 @@ def _capabilities(_view: View, use: FunctionUse) -> Value:
     return one_of(found)
 
 
-def _by_name(use: FunctionUse, literals: dict[int, str]) -> Value:
+def _by_name(view: View, use: FunctionUse, literals: dict[int, str]) -> Value:
     """Without a catalog: of every overload that takes so many arguments, in each place where the name is known."""
     args = (builtins.UNKNOWN_TYPE,) * use.arguments
     if _is_builtin(use):
         return builtins.classify(use.name, schema=use.schema or "pg_catalog", args=args, literals=literals) or None
-    extensions = _of_extensions().get(use.name)
-    if extensions is None:
+    extensions = _extensions(view, use)
+    if not extensions:
         return _OWN
     found = (builtins.classify(use.name, extension=each, args=args, literals=literals) for each in extensions)
     return frozenset().union(*(each or () for each in found)) or None
@@ -118,9 +126,9 @@ def _of_candidates(read: Any) -> Any:
     return get
 
 
-def _user_defined(_view: View, use: FunctionUse) -> Value:
+def _user_defined(view: View, use: FunctionUse) -> Value:
     if not use.candidates:
-        return not _comes_with_postgresql(use)
+        return not _comes_with_postgresql(view, use)
     return one_of(not _ships(function) for function in use.candidates)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from pg_guard.catalog import builtins
 from pg_guard.catalog.model import RelationKind
 from pg_guard.checks.tables import SYSTEM_SCHEMAS
-from pg_guard.checks.terms import UNKNOWN, Attribute, Fact, Value, View, amounts, one_of
+from pg_guard.checks.terms import UNKNOWN, Attribute, Fact, Value, View, amounts, one_of, spellings
 from pg_guard.facts.model import ColumnUse, RelationUse, StatementUse, TypeUse
 from pg_guard.facts.model import Use as ClauseUse
 from pg_guard.facts.names import SYSTEM_COLUMNS
@@ -17,6 +17,8 @@ from pg_guard.sql.parse import tokenize
 from pg_guard.sql.text import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pg_guard.catalog.model import Column, Name
 
 __all__ = ["CLAUSES", "FACTS"]
@@ -110,8 +112,24 @@ def _stored(view: View, use: ColumnUse) -> Column | None:
     return view.column(use.relations[0], use.name)
 
 
+def _columns(view: View) -> Iterable[ColumnUse]:
+    """Without a catalog the field in ``(t.login).password`` is a column of a type that nobody knows."""
+    if view.catalog is not None or not view.relations:
+        return view.facts.columns
+    fields = [
+        ColumnUse(view.relations, use.name, use.use, use.location, via=use.via, certain=False)
+        for use in view.facts.functions
+        if use.position == "attribute"
+    ]
+    return [*view.facts.columns, *fields] if fields else view.facts.columns
+
+
 def _column_name(_view: View, use: ColumnUse) -> Value:
     return UNKNOWN if use.name == "*" else use.name
+
+
+def _column_spellings(_view: View, use: ColumnUse) -> Value:
+    return UNKNOWN if use.name == "*" else spellings(use.name)
 
 
 def _of_column(read: Any) -> Any:
@@ -147,9 +165,15 @@ def _in_primary_key(view: View, use: ColumnUse, column: Column) -> Value:
 _COLUMN = Fact(
     "column",
     "A column of a stored relation that the statement reads, in any position; also those that flow into a view's column.",
-    lambda view: view.facts.columns,
+    _columns,
     (
-        Attribute("name", "text", "Its name in the catalog; unknown for a star without a catalog.", _column_name),
+        Attribute(
+            "name",
+            "text",
+            "Its name in the catalog; unknown for a star without a catalog. accessToken is met by access_token, too.",
+            _column_name,
+            broad=_column_spellings,
+        ),
         Attribute(
             "relation",
             "name",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pg_guard.checks.terms import UNKNOWN, Attribute, Fact, Value, View, amounts, one_of
+from pg_guard.checks.terms import UNKNOWN, Attribute, Fact, Value, View, amounts, one_of, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,13 +21,15 @@ __all__ = ["FACTS"]
 def _scan_columns(_view: View, scan: ScanUse) -> Value:
     """The stored names of the relation's columns."""
     columns = scan.source.columns
-    return UNKNOWN if columns is None else frozenset(column.stored for column in columns) or None
+    if columns is None:
+        return UNKNOWN
+    return frozenset().union(*(spellings(column.stored) for column in columns)) or None
 
 
 def _held(view: View, scan: ScanUse, wanted: Callable[[Any], bool]) -> Value:
     source = scan.source
     columns: list[SourceColumn] = list(source.named.values()) if source.columns is None else source.columns
-    return any(wanted(column.stored) and view.held(scan, column) for column in columns)
+    return any(any(map(wanted, spellings(column.stored))) and view.held(scan, column) for column in columns)
 
 
 def _level_depth(_view: View, scan: ScanUse) -> Value:
@@ -56,7 +58,7 @@ _SCAN = Fact(
             _scan_columns,
         ),
         *amounts("rows", "The planner's estimate of its rows", lambda view, scan: view.rows(scan.relation.names[0])),
-        Attribute("limited", "flag", "Its SELECT has a LIMIT.", lambda _view, scan: scan.level.limited),
+        Attribute("limited", "flag", "Its SELECT has a LIMIT.", lambda _view, scan: scan.level.bounded),
         Attribute("aggregated", "flag", "Its SELECT aggregates.", lambda _view, scan: scan.level.has_aggregate),
         Attribute("grouped", "flag", "Its SELECT has a GROUP BY.", lambda _view, scan: scan.level.group is not None),
         *amounts("level_depth", "How many SELECTs stand around it", _level_depth),

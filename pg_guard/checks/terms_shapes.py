@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from pg_guard.checks.terms import UNKNOWN, Attribute, Fact, Value, View, amounts
+from pg_guard.checks.terms import UNKNOWN, Attribute, Fact, Value, View, amounts, spellings
 from pg_guard.checks.terms_names import CLAUSES
 from pg_guard.facts.shapes_model import OperandKind, OperatorUse, QueryRole, QueryUse
 
@@ -172,11 +172,27 @@ def _family_of(side: str) -> Callable[[View, OperatorUse], Value]:
     return get
 
 
+def _spellings_of(side: str) -> Callable[[View, OperatorUse], Value]:
+    own = _side(side, "column")
+
+    def get(view: View, use: OperatorUse) -> Value:
+        name = own(view, use)
+        return None if name is None else spellings(name)
+
+    return get
+
+
 def _sides(side: str) -> tuple[Attribute, ...]:
     what = f"the {side} side"
     return (
         Attribute(side, "text", f"What {what} is.", _side(side, "kind"), words=get_args(OperandKind)),
-        Attribute(f"{side}_column", "text", f"The one column that {what} reads.", _side(side, "column")),
+        Attribute(
+            f"{side}_column",
+            "text",
+            f"The one column that {what} reads.",
+            _side(side, "column"),
+            broad=_spellings_of(side),
+        ),
         Attribute(
             f"{side}_relation",
             "name",

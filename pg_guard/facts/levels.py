@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pg_guard.facts.linkage import is_single
 from pg_guard.facts.scopes import Cte
 from pg_guard.facts.shapes_model import QueryUse
+from pg_guard.facts.sides import strip_casts
 
 if TYPE_CHECKING:
     from pg_guard.facts.scopes import Level, Query, Source
@@ -85,8 +86,15 @@ def read_limit(body: Node) -> tuple[bool, float | None, bool, float | None]:
 
 
 def _number(node: Node) -> float | None:
-    constant = node.get("A_Const", {})
-    return float(constant["ival"].get("ival", 0)) if "ival" in constant else None
+    """The number that is written, also as ``'1000'``, ``1e3`` or with a cast."""
+    constant = strip_casts(node).get("A_Const", {})
+    if "ival" in constant:
+        return float(constant["ival"].get("ival", 0))
+    text = constant.get("fval", {}).get("fval") or constant.get("sval", {}).get("sval")
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
 
 
 def _stars(targets: list[Node], level: Level) -> tuple[bool, bool]:

@@ -308,6 +308,7 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
     for field in ("limitOffset", "limitCount"):
         expressions.read(reader, body.get(field), scope, "limit")
     level.limited = "limitCount" in body or "limitOffset" in body
+    level.bounded = "limitCount" in body and not body["limitCount"].get("A_Const", {}).get("isnull")
     level.most = _constant(body.get("limitCount"))
     level.cut = _cuts(body.get("limitCount"))
     level.gathers = any(field in body for field in ("sortClause", "distinctClause", "groupClause", "windowClause"))

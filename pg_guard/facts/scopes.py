@@ -186,8 +186,8 @@ class Level:
     """One SELECT: its sources and the conditions that its rows are known to meet."""
 
     __slots__ = (
-        "calls", "conditions", "cut", "distinct_on", "gathers", "group", "has_aggregate", "limited", "location", "may_aggregate",
-        "most", "outer", "outputs", "owner", "sources", "windows",
+        "bounded", "calls", "conditions", "cut", "distinct_on", "gathers", "group", "has_aggregate", "limited", "location",
+        "may_aggregate", "most", "outer", "outputs", "owner", "sources", "windows",
     )  # fmt: skip
 
     def __init__(self, outer: Level | None) -> None:
@@ -197,7 +197,10 @@ class Level:
         # Each condition with the sources that it holds for; None means for every row that the level produces.
         self.conditions: list[tuple[Condition, frozenset[int] | None]] = []
         self.outputs: list[Output] = []
+        # True with LIMIT or OFFSET, whatever it says: no condition is pushed below it.
         self.limited = False
+        # True when a LIMIT that is not NULL or ALL ends it.
+        self.bounded = False
         # True when a LIMIT of few rows stands at its end.
         self.cut = False
         # True when all rows are needed before the first comes out (sorting, grouping).
