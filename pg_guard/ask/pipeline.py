@@ -22,6 +22,7 @@ from pg_guard.ask.review import judge
 from pg_guard.errors import CostError, DatabaseError, ExecutionError, PgGuardError
 from pg_guard.execute.database import DatabaseUnknown
 from pg_guard.observe.audit import AuditUnavailable
+from pg_guard.observe.observer import Observer
 from pg_guard.report.told import told
 from pg_guard.resilience.errors import ResilienceError
 
@@ -76,14 +77,21 @@ class AskPipeline:
         settings: `validation` and `model` count here.
         resilience: Slots, retries and circuits of model calls.
         model: The model to use where a call brings none.
+        observer: Told of model calls.
     """
 
     def __init__(
-        self, databases: Databases, settings: Settings, resilience: Resilience, model: LanguageModel | None = None
+        self,
+        databases: Databases,
+        settings: Settings,
+        resilience: Resilience,
+        model: LanguageModel | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._databases = databases
         self._settings = settings
         self._resilience = resilience
+        self._observer = observer or Observer()
         self._model = model
 
     async def ask(
@@ -107,27 +115,34 @@ class AskPipeline:
             progress: Called with a sentence and a share between 0 and 1.
         """
         course = _Course(Answer(question), principal, progress, model or self._model)
+        with self._observer.span("pg_guard.question") as span:
+            answer = await self._answered(course, database, return_type)
+            if answer.error is not None:
+                span.failed(answer.error.code)
+        return replace(answer, attempts=tuple(course.attempts), usage=course.usage)
+
+    async def _answered(self, course: _Course, database: str | None, return_type: ReturnType) -> Answer:
+        """An answer in any case, and in time."""
         try:
             async with asyncio.timeout(self._settings.validation.total_timeout):
-                answer = await self._answer(course, database, return_type)
+                return await self._answer(course, database, return_type)
         except TimeoutError:
             seconds = self._settings.validation.total_timeout
             error = AnswerError(
                 "TIMEOUT", f"the question took longer than {seconds:g} s", "ask for less, or raise the limit"
             )
-            answer = replace(course.answer, error=error)
+            return replace(course.answer, error=error)
         except _Stop as stop:
-            answer = replace(course.answer, error=stop.error)
+            return replace(course.answer, error=stop.error)
         except PgGuardError as error:
-            answer = replace(course.answer, error=_as_answer_error(error))
+            return replace(course.answer, error=_as_answer_error(error))
         except Exception as error:  # noqa: BLE001 - whatever fails, the client gets an answer that it can read
             # The log tells the kind of error only: its text may hold data.
             _log.error("a question failed unexpectedly: %s", type(error).__name__)
             internal = AnswerError(
                 "INTERNAL", "the server failed on this question", "report it as a defect of pg-guard"
             )
-            answer = replace(course.answer, error=internal)
-        return replace(answer, attempts=tuple(course.attempts), usage=course.usage)
+            return replace(course.answer, error=internal)
 
     async def _answer(self, course: _Course, name: str | None, return_type: ReturnType) -> Answer:
         database = self._databases.resolve(name)
@@ -249,7 +264,10 @@ class AskPipeline:
         assert model is not None  # checked before the first call
         async with self._resilience.model_slot():
             completion = await self._resilience.call_model(
-                model.name, lambda: model.complete(messages, operation=operation)
+                model.name,
+                lambda: self._observer.model_call(
+                    operation, model.name, lambda: model.complete(messages, operation=operation)
+                ),
             )
         course.usage = course.usage.plus(completion)
         return completion

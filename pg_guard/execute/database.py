@@ -20,6 +20,7 @@ from pg_guard.execute.executor import Executor, QueryResult
 from pg_guard.execute.plans import Plan, permitted_plan
 from pg_guard.guard import Guard
 from pg_guard.observe.audit import Outcome
+from pg_guard.observe.observer import Observer
 from pg_guard.policy.load import load_policy
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Database:
         executor: Executor,
         resilience: Resilience | None,
         auditor: Auditor | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.name = name
         self.description = description
@@ -107,6 +109,7 @@ class Database:
         self._executor = executor
         self._resilience = resilience
         self._auditor = auditor
+        self._observer = observer or Observer()
         self._read_at = time.monotonic()
         self._reading = asyncio.Lock()
         self._building = asyncio.Lock()
@@ -123,6 +126,7 @@ class Database:
         cache: CacheSettings,
         resilience: Resilience | None = None,
         auditor: Auditor | None = None,
+        observer: Observer | None = None,
     ) -> Database:
         """Load policy and catalog, and connect.
 
@@ -148,7 +152,8 @@ class Database:
             search_path=guard.search_path,
             role=settings.role,
         )
-        database = cls(name, settings.description, dsn, guard, executor, resilience, auditor)
+        database = cls(name, settings.description, dsn, guard, executor, resilience, auditor, observer)
+        database._observer.reloaded(name, successful=True)
         if cache.auto_refresh:
             database._task = asyncio.create_task(database._refresh_forever(cache.interval))
         return database
@@ -169,6 +174,11 @@ class Database:
     def age_seconds(self) -> float:
         """Seconds since the catalog was read."""
         return time.monotonic() - self._read_at
+
+    @property
+    def active_connections(self) -> int:
+        """Connections of the pool that are in use."""
+        return self._executor.active_connections
 
     async def derived(self, key: str, build: Callable[[Guard], T]) -> T:
         """What is built once per guard, such as an index of its tables; in a thread, since that may take a second.
@@ -209,15 +219,19 @@ class Database:
             AuditUnavailable: The decision cannot be recorded, and the audit log fails closed.
         """
         guard = self._guard
-        if len(sql) <= _LONG_TEXT:
-            decision = guard.check(sql, principal)
-        else:
-            decision = await asyncio.to_thread(guard.check, sql, principal)
-        if self._auditor is None:
-            return Checked(decision, guard)
-        entry = await self._auditor.decided(
-            decision, database=self.name, operation=operation, principal=principal, question_id=question_id
-        )
+        entry: Entry | None = None
+        with self._observer.deciding(self.name) as span:
+            if len(sql) <= _LONG_TEXT:
+                decision = guard.check(sql, principal)
+            else:
+                decision = await asyncio.to_thread(guard.check, sql, principal)
+            try:
+                if self._auditor is not None:
+                    entry = await self._auditor.decided(
+                        decision, database=self.name, operation=operation, principal=principal, question_id=question_id
+                    )
+            finally:
+                self._observer.decided(self.name, decision, span, entry.decision_id if entry is not None else None)
         return Checked(decision, guard, entry)
 
     async def run(self, checked: Checked, *args: Json, principal: str | None = None) -> QueryResult:
@@ -239,7 +253,10 @@ class Database:
         most = guard.policy.limits.cost if checked.decision.kind == "select" else None
 
         async def run() -> QueryResult:
-            return await self._executor.run(sql, *args, search_path=guard.search_path, max_cost=most)
+            async with self._observer.executing(self.name) as execution:
+                found = await self._executor.run(sql, *args, search_path=guard.search_path, max_cost=most)
+                execution.rows = found.row_count
+                return found
 
         return await self._audited(checked, lambda: self._guarded(run, principal))
 
@@ -255,7 +272,8 @@ class Database:
         sql, guard = _allowed(checked.decision), checked.guard
 
         async def explain() -> Json:
-            return await self._executor.explain(sql, *args, search_path=guard.search_path)
+            async with self._observer.executing(self.name):
+                return await self._executor.explain(sql, *args, search_path=guard.search_path)
 
         async def permitted() -> Plan:
             if checked.decision.kind != "select":
@@ -357,7 +375,11 @@ class Databases(Mapping[str, Database]):
 
     @classmethod
     async def open(
-        cls, settings: Settings, resilience: Resilience | None = None, auditor: Auditor | None = None
+        cls,
+        settings: Settings,
+        resilience: Resilience | None = None,
+        auditor: Auditor | None = None,
+        observer: Observer | None = None,
     ) -> Databases:
         """Open every database of the settings at the same time.
 
@@ -372,7 +394,13 @@ class Databases(Mapping[str, Database]):
             policy = each.policy or settings.policy
             assert policy is not None  # the settings demand one
             return await Database.open(
-                name, each, policy=policy, cache=settings.cache, resilience=resilience, auditor=auditor
+                name,
+                each,
+                policy=policy,
+                cache=settings.cache,
+                resilience=resilience,
+                auditor=auditor,
+                observer=observer,
             )
 
         opening = [asyncio.ensure_future(open_one(name, each)) for name, each in settings.databases.items()]

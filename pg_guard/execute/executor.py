@@ -113,6 +113,11 @@ class Executor:
         pool = await SessionPool.open(dsn, limits, min_size=min_size, max_size=max_size)
         return cls(pool, dsn, statement_timeout=statement_timeout, rows=rows, result_bytes=result_bytes)
 
+    @property
+    def active_connections(self) -> int:
+        """Connections in use."""
+        return self._pool.active
+
     async def close(self) -> None:
         """Close all connections."""
         await self._pool.close()

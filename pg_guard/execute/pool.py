@@ -128,6 +128,11 @@ class SessionPool:
             raise
         return opened
 
+    @property
+    def active(self) -> int:
+        """Connections in use."""
+        return self._pool.get_size() - self._pool.get_idle_size()
+
     async def close(self) -> None:
         """Close all connections; those in use get a moment to finish."""
         try:

@@ -33,6 +33,7 @@ class OneLine(logging.Formatter):
 
 def configure_logging() -> None:
     """Log warnings and errors of this process to standard error; a process that logs already is left as it is."""
+    stamina.instrumentation.set_on_retry_hooks([_log_retry])
     root = logging.getLogger()
     if root.handlers:
         return
@@ -40,7 +41,6 @@ def configure_logging() -> None:
     handler.setFormatter(OneLine())
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    stamina.instrumentation.set_on_retry_hooks([_log_retry])
 
 
 def _log_retry(details: RetryDetails) -> None:

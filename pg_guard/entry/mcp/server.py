@@ -15,6 +15,7 @@ from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from pg_guard._version import __version__
 from pg_guard.entry.mcp.calling import RequestError, error_result
 from pg_guard.entry.mcp.logs import configure_logging
+from pg_guard.entry.mcp.observing import ObservedRequests
 from pg_guard.entry.mcp.resources import add_prompts, add_resources
 from pg_guard.entry.mcp.tools_ask import add_ask_tools
 from pg_guard.entry.mcp.tools_schema import add_schema_tools
@@ -66,6 +67,7 @@ def build_server(service: Service, **options: Any) -> MCPServer:
     # Before the SDK does, whose log shows tracebacks.
     configure_logging()
     server = _Server("pg-guard", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING", **options)
+    server.middleware.append(ObservedRequests(service.observer, frozenset(service.databases)))
     add_ask_tools(server, service)
     add_sql_tools(server, service)
     add_schema_tools(server, service)

@@ -11,15 +11,17 @@ from pg_guard.ask.pipeline import AskPipeline
 from pg_guard.entry.mcp.cursors import Cursors
 from pg_guard.execute.database import Databases
 from pg_guard.observe.audit import open_audit_log
+from pg_guard.observe.observer import Observer, open_observer
 from pg_guard.resilience.guarded import Resilience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pg_guard.observe.audit import AuditLog
+    from pg_guard.observe.metrics import ServerState
     from pg_guard.settings import Settings
 
-__all__ = ["Service", "open_service"]
+__all__ = ["Service", "open_service", "state_of"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Service:
         cursors: Results that are not read to their end.
         has_model: A model is configured, so that the client's own is not needed.
         audit: The audit log, where there is one.
+        observer: Logs, metrics and traces.
     """
 
     settings: Settings
@@ -43,6 +46,30 @@ class Service:
     has_model: bool
     cursors: Cursors = field(default_factory=Cursors)
     audit: AuditLog | None = None
+    observer: Observer = field(default_factory=Observer)
+
+
+def state_of(databases: Databases, resilience: Resilience) -> ServerState:
+    """What metrics show of a server at this moment."""
+    from pg_guard.observe.metrics import DatabaseState, PackState, ServerState
+
+    snapshot = resilience.snapshot()
+    return ServerState(
+        databases=tuple(
+            DatabaseState(
+                name,
+                each.active_connections,
+                each.age_seconds,
+                each.guard.policy.metadata.name,
+                str(each.guard.policy.metadata.version),
+                each.guard.policy.digest,
+                tuple(PackState(pack.name, pack.version, pack.digest) for pack in each.guard.packs),
+            )
+            for name, each in sorted(databases.items())
+        ),
+        circuits=snapshot["circuits"],
+        queue_depth=snapshot["queries"]["waiting"] + snapshot["models"]["waiting"],
+    )
 
 
 @contextlib.asynccontextmanager
@@ -57,12 +84,14 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     configured = settings.model.key is not None or settings.model.base_url is not None
     model = OpenAIModel(settings.model) if configured else None
     audit: AuditLog | None = None
+    observer = open_observer(settings)
     try:
         audit = await open_audit_log(settings.audit)
-        databases = await Databases.open(settings, resilience, audit)
+        databases = await Databases.open(settings, resilience, audit, observer)
+        observer.watch(lambda: state_of(databases, resilience))
         try:
-            pipeline = AskPipeline(databases, settings, resilience, model)
-            yield Service(settings, databases, pipeline, resilience, model is not None, audit=audit)
+            pipeline = AskPipeline(databases, settings, resilience, model, observer)
+            yield Service(settings, databases, pipeline, resilience, model is not None, audit=audit, observer=observer)
         finally:
             await databases.close()
     finally:
@@ -72,3 +101,4 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         if model is not None:
             await model.close()
         await resilience.close()
+        observer.close()
