@@ -108,14 +108,31 @@ def test_the_policy_of_the_readme_is_valid_and_its_tests_pass() -> None:
         assert set(test.rules) <= {finding.rule for finding in decision.findings}
 
 
-def test_the_client_configuration_of_the_readme_is_one_that_works() -> None:
-    (block,) = [block for block in blocks(README) if block.language == "json"]
-    ((_, server),) = json.loads(block.text)["mcpServers"].items()
-    command, *arguments = server["args"]
-    assert Path(server["command"]).name == "pg-guard"
-    # Parsing alone: the command is not run.
-    COMMANDS[f"pg-guard {command}"].make_context(command, arguments)
-    assert set(server["env"]) == {"PG_GUARD_DSN"}
+def test_the_client_configurations_of_the_readme_are_such_that_work() -> None:
+    documents = [json.loads(block.text) for block in blocks(README) if block.language == "json"]
+    servers = [
+        server
+        for document in documents
+        for key in ("mcpServers", "servers")
+        for server in document.get(key, {}).values()
+    ]
+    local = [server for server in servers if "command" in server]
+    remote = [server for server in servers if "url" in server]
+    assert len(local) == 2
+    assert len(local) + len(remote) == len(servers) == 3
+    for server in local:
+        command, *arguments = server["args"]
+        assert Path(server["command"]).name == "pg-guard"
+        # Parsing alone: the command is not run.
+        COMMANDS[f"pg-guard {command}"].make_context(command, arguments)
+        assert set(server["env"]) == {"PG_GUARD_DSN"}
+    for server in remote:
+        assert server["url"].endswith("/mcp")
+        assert server["headers"]["Authorization"].startswith("Bearer ")
+    asked = {each["id"] for document in documents for each in document.get("inputs", ())}
+    assert set(re.findall(r"\$\{input:(\w+)\}", json.dumps(servers))) == asked
+    for name in ("Claude Desktop", "Cursor", "VS Code", "pg-guard serve --policy policy.yaml --http"):
+        assert name in README
 
 
 def test_every_command_line_of_the_documentation_can_be_parsed() -> None:
@@ -211,7 +228,7 @@ def test_the_rule_ids_of_the_code_are_those_of_the_reference() -> None:
     table = REFERENCE.partition("## Rule ids")[2].partition("\n## ")[0]
     documented = set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE))
     in_code = {text for text in strings() if re.fullmatch(r"[a-z]+/[a-z]+(-[a-z]+)*", text)}
-    assert in_code - documented - {"application/json", "text/plain"} == set()
+    assert in_code - documented - {"application/json", "text/plain", "tools/call"} == set()
     assert documented - in_code == set()
 
 
