@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA", "Migration", "StoreSink", "export_lines", "migrate"]
 
-SCHEMA: Final = "pg_guard_audit"
+SCHEMA: Final = "guard_audit"
 _MONTHS_AHEAD: Final = 3
 _SECONDS_TO_CONNECT: Final = 10.0
 
@@ -98,15 +98,24 @@ class StoreSink:
         """Write lines in one transaction."""
         try:
             async with asyncio.timeout(self._timeout):
-                connection = await self._connected()
-                async with connection.transaction():
-                    await self._insert(connection, contents)
+                await self._append(contents)
         except BaseException as error:
             # Whatever state it is in: the next lines get a new one.
             await self._disconnect()
             if isinstance(error, SinkError) or not isinstance(error, Exception):
                 raise
             raise SinkError(0, f"the audit database: {_said(error, self._dsn)}") from None
+
+    async def _append(self, contents: Sequence[Content]) -> None:
+        if self._connection is not None:
+            # After a restart of the server a connection that was idle is dead; nothing has been sent yet.
+            try:
+                await self._connection.execute("SELECT")
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await self._disconnect()
+        connection = await self._connected()
+        async with connection.transaction():
+            await self._insert(connection, contents)
 
     async def _connected(self) -> asyncpg.Connection[Any]:
         if self._connection is None or self._connection.is_closed():
