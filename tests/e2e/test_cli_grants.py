@@ -257,10 +257,10 @@ def test_psql_reads_the_script_as_it_is_meant(odd: OddDatabase, folder: Path, tm
 
 async def test_a_role_without_login_is_taken_by_its_members(shop: str) -> None:
     await apply(shop, grants(DEMO_POLICY, shop, "group_of_analysts", "--no-login"))
-    await apply(shop, "CREATE ROLE member LOGIN NOINHERIT; GRANT group_of_analysts TO member")
+    await apply(shop, "CREATE ROLE grants_member LOGIN NOINHERIT; GRANT group_of_analysts TO grants_member")
     with pytest.raises(asyncpg.PostgresError, match="not permitted to log in"):
         await asyncpg.connect(as_role(shop, "group_of_analysts"))
-    session = await asyncpg.connect(as_role(shop, "member"))
+    session = await asyncpg.connect(as_role(shop, "grants_member"))
     try:
         assert await outcome(session, "SELECT id FROM orders LIMIT 1") == DENIED
         await session.execute("SET ROLE group_of_analysts")
@@ -281,7 +281,7 @@ async def test_running_it_again_changes_nothing_and_prints_the_same(shop: str) -
                (SELECT array_agg(nspacl::text ORDER BY oid) FROM pg_namespace)::text,
                (SELECT array_agg(polname || polrelid || pg_get_expr(polqual, polrelid) ORDER BY polrelid, polname)
                   FROM pg_policy)::text,
-               (SELECT array_agg(setconfig::text) FROM pg_db_role_setting)::text
+               (SELECT array_agg(setconfig::text ORDER BY setdatabase, setrole) FROM pg_db_role_setting)::text
     """
     admin = await asyncpg.connect(shop)
     try:
@@ -307,7 +307,7 @@ async def test_a_changed_policy_takes_grants_away(shop: str, tmp_path: Path) -> 
     # What somebody gave in between goes, too.
     await apply(
         shop,
-        "CREATE ROLE helper; GRANT helper, pg_read_all_data TO changing; GRANT UPDATE (total) ON orders TO changing;"
+        "CREATE ROLE grants_helper; GRANT grants_helper, pg_read_all_data TO changing; GRANT UPDATE (total) ON orders TO changing;"
         "ALTER ROLE changing CREATEDB BYPASSRLS; ALTER ROLE changing IN DATABASE grants_shop SET row_security = off;",
     )
     await apply(shop, grants(tmp_path / "narrow.yaml", shop, "changing"))
@@ -315,7 +315,7 @@ async def test_a_changed_policy_takes_grants_away(shop: str, tmp_path: Path) -> 
     assert await readable(as_role(shop, "changing"), catalog) == regions
     admin = await asyncpg.connect(shop)
     try:
-        assert not await admin.fetchval("SELECT pg_has_role('changing', 'helper', 'MEMBER')")
+        assert not await admin.fetchval("SELECT pg_has_role('changing', 'grants_helper', 'MEMBER')")
         assert not await admin.fetchval("SELECT has_any_column_privilege('changing', 'orders', 'UPDATE')")
         assert not await admin.fetchval("SELECT rolcreatedb OR rolbypassrls FROM pg_roles WHERE rolname = 'changing'")
     finally:
@@ -386,7 +386,7 @@ async def test_row_security_keeps_tenants_apart(server_dsn: str, folder: Path) -
     dsn = await load_sample_database(server_dsn, name="grants_rows")
     await apply(
         dsn,
-        "CREATE ROLE clerk LOGIN; GRANT SELECT, UPDATE ON orders TO clerk;"
+        "CREATE ROLE grants_clerk LOGIN; GRANT SELECT, UPDATE ON orders TO grants_clerk;"
         "CREATE VIEW order_totals AS SELECT tenant_id, total FROM orders;"
         "CREATE VIEW own_totals WITH (security_invoker) AS SELECT tenant_id, total FROM orders;"
         "CREATE VIEW mixed_totals WITH (security_invoker = true) AS SELECT tenant_id FROM order_totals;",
@@ -405,7 +405,7 @@ async def test_row_security_keeps_tenants_apart(server_dsn: str, folder: Path) -
     }
     session = await asyncpg.connect(as_role(dsn, "tenant"))
     admin = await asyncpg.connect(dsn)
-    clerk = await asyncpg.connect(as_role(dsn, "clerk"))
+    clerk = await asyncpg.connect(as_role(dsn, "grants_clerk"))
     try:
         # Without a tenant there is no row, and after a reset neither.
         for table in ("orders", "payments", "own_totals"):
