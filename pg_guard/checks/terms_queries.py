@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FACTS"]
 
+_CATALOGS: Final = ("pg_catalog", "information_schema")
+
 
 # -- scan ------------------------------------------------------------------------------------------------------------
 
@@ -22,7 +24,8 @@ def _scan_columns(_view: View, scan: ScanUse) -> Value:
     """The stored names of the relation's columns."""
     columns = scan.source.columns
     if columns is None:
-        return UNKNOWN
+        # What is written with a schema of PostgreSQL's is no table of a deployment, even without a catalog.
+        return None if all(name.schema in _CATALOGS for name in scan.relation.names) else UNKNOWN
     return frozenset().union(*(spellings(column.stored) for column in columns)) or None
 
 
