@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jwt.algorithms import RSAAlgorithm
 
 from pg_guard.entry.mcp.keys import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, IssuerKeys, is_safe_url
 from pg_guard.entry.mcp.oauth import JwtVerifier
@@ -134,13 +135,20 @@ async def test_entries_that_are_no_keys_do_not_hide_those_that_are(issuer: Issue
         {"alg": "HS256"},
         {"kty": "oct"},
         {"kid": "other"},
-        {"d": "AQAB"},
         {"n": "AQAB"},
     ],
 )
 async def test_a_key_for_something_else_is_not_used(issuer: Issuer, clock: Clock, changed: dict[str, Any]) -> None:
     keys = [key | changed for key in issuer.jwks()["keys"] if key["kid"] == "key-1"]
     issuer.documents["/keys"] = (200, json.dumps({"keys": keys}).encode())
+    assert await verifier(issuer, clock).verify_token(issuer.token(aud=AUDIENCE)) is None
+
+
+async def test_a_key_that_anybody_can_sign_with_is_not_used(issuer: Issuer, clock: Clock) -> None:
+    private = {**RSAAlgorithm.to_jwk(issuer.keys["key-1"], as_dict=True), "kid": "key-1"}
+    assert "d" in private
+    del private["key_ops"]
+    issuer.documents["/keys"] = (200, json.dumps({"keys": [private]}).encode())
     assert await verifier(issuer, clock).verify_token(issuer.token(aud=AUDIENCE)) is None
 
 
