@@ -63,7 +63,7 @@ _SPECS: Final = (
     Spec("pg_guard_schema_cache_age_seconds", "gauge", "Time since the catalog was read.", ("database",)),
     Spec("pg_guard_circuit_breaker_state", "gauge", "Circuits: 0 closed, 1 half open, 2 open.", ("name",)),
     Spec("pg_guard_queue_depth", "gauge", "Statements and model calls that wait for a slot."),
-    Spec("pg_guard_concurrent_sessions", "gauge", "Clients that are connected."),
+    Spec("pg_guard_concurrent_sessions", "gauge", "Sessions of clients; where the protocol has none, requests under way."),
     Spec("pg_guard_policy_info", "gauge", "The policy in force.", ("database", "policy", "version", "digest")),
     Spec("pg_guard_pack_info", "gauge", "The rule packs in force.", ("database", "pack", "version", "digest")),
     Spec("pg_guard_last_reload_successful", "gauge", "1 when the newest policy is in force, 0 when an older one is.", ("database",)),

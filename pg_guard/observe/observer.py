@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from pg_guard.observe.context import bind, request_scope
 from pg_guard.observe.statements import shown_statement
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pg_guard.observe.tracing import Span, Tracing
     from pg_guard.settings import Settings
 
-__all__ = ["Observer", "open_observer"]
+__all__ = ["ModelCall", "Observer", "open_observer"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,12 +49,16 @@ class Observer:
         metrics: Where things are counted.
         tracing: Where spans go.
         statements: What log lines tell of statements.
+
+    Attributes:
+        last_model_call: How the last call of a model went; None before the first.
     """
 
     def __init__(
         self, metrics: Metrics | None = None, tracing: Tracing | None = None, statements: Shown = "none"
     ) -> None:
         self.metrics = metrics
+        self.last_model_call: ModelCall | None = None
         self._tracing = tracing
         self._shown = shown_statement(statements)
 
@@ -221,6 +225,8 @@ class Observer:
                 raise
             finally:
                 seconds = time.perf_counter() - started
+                if status in ("ok", "failed"):
+                    self.last_model_call = ModelCall(model, seconds, code or "")
                 if self.metrics is not None:
                     self.metrics.model_called(operation, seconds, tokens)
                 level = logging.DEBUG if status == "ok" else logging.INFO
@@ -241,6 +247,14 @@ class Observer:
                 "policy not in force, the one before stays",
                 extra={"database": database, "status": "failed", "code": code},
             )
+
+
+class ModelCall(NamedTuple):
+    """A call of a model: which, how long it took, and the code of its error or ''."""
+
+    model: str
+    seconds: float
+    code: str
 
 
 class _Execution:

@@ -49,12 +49,19 @@ __all__ = ["serve", "server_settings"]
     type=click.Path(),
     help="With --http: the bearer tokens that are accepted, as `pg-guard token` writes them.",
 )
+@click.option(
+    "--observe",
+    "observe_address",
+    metavar="HOST:PORT",
+    help="Answer /health and /metrics there, on a port of their own.",
+)
 def serve(
     policy_path: str | None,
     dsn: str | None,
     config_path: str | None,
     http_address: str | None,
     tokens_path: str | None,
+    observe_address: str | None,
 ) -> int:
     """Serve guarded databases to MCP clients.
 
@@ -66,18 +73,27 @@ def serve(
     """
     if tokens_path is not None and http_address is None:
         raise UsageError("--tokens is for --http; a client on standard input needs none")
-    settings = server_settings(policy_path, dsn, config_path, tokens_path)
+    settings = server_settings(policy_path, dsn, config_path, tokens_path, observe_address)
+    from pg_guard.observe.logging import logging_to_output
+
     if http_address is not None:
         from pg_guard.entry.mcp.http import parse_address, serve_http
 
-        return serve_http(settings, parse_address(http_address))
+        address = parse_address(http_address)
+        with logging_to_output(settings):
+            return serve_http(settings, address)
     from pg_guard.entry.mcp.serve import serve_stdio
 
-    return serve_stdio(settings)
+    with logging_to_output(settings):
+        return serve_stdio(settings)
 
 
 def server_settings(
-    policy_path: str | None, dsn: str | None, config_path: str | None, tokens_path: str | None = None
+    policy_path: str | None,
+    dsn: str | None,
+    config_path: str | None,
+    tokens_path: str | None = None,
+    observe_address: str | None = None,
 ) -> Settings:
     """The settings of a server: the file, the environment, and what the options say on top.
 
@@ -95,6 +111,8 @@ def server_settings(
         given["policy"] = Path(policy_path).absolute()
     if tokens_path is not None:
         given["http"] = {"tokens": Path(tokens_path).absolute()}
+    if observe_address is not None:
+        given["observability"] = {"listen": observe_address}
     if dsn:
         given["databases"] = {_name(dsn): {"dsn": dsn}}
     settings = load_settings(config_path, **given)

@@ -13,9 +13,8 @@ import ipaddress
 import os
 import re
 import signal
-import socket
 import sys
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -23,6 +22,9 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.middleware.cors import CORSMiddleware
 
+from pg_guard.entry.http.address import Address, bound, bracketed, parse_address
+from pg_guard.entry.http.port import observing
+from pg_guard.entry.http.routes import observability_routes
 from pg_guard.entry.mcp.drain import Door
 from pg_guard.entry.mcp.oauth import AnyVerifier, JwtVerifier
 from pg_guard.entry.mcp.server import build_server
@@ -31,6 +33,7 @@ from pg_guard.entry.mcp.tokens import TokenFile, check_mode
 from pg_guard.errors import UsageError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
     from mcp.server.auth.provider import TokenVerifier
@@ -48,25 +51,6 @@ _LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 _HTTP_PORT: Final = 80  # clients leave it out
 
 
-class Address(NamedTuple):
-    """Where to listen; port 0 is any free one."""
-
-    host: str
-    port: int
-
-
-def parse_address(text: str) -> Address:
-    """Read ``HOST:PORT``; an IPv6 address stands in brackets.
-
-    Raises:
-        UsageError: It is not of that form.
-    """
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/\[\]]+)):([0-9]{1,5})", text)
-    if match is None or int(match[3]) > 65_535:
-        raise UsageError(f"--http {text}: not of the form HOST:PORT", hint="write --http 127.0.0.1:8080")
-    return Address(match[1] or match[2], int(match[3]))
-
-
 def serve_http(settings: Settings, address: Address) -> int:
     """Serve guarded databases over HTTP.
 
@@ -79,7 +63,7 @@ def serve_http(settings: Settings, address: Address) -> int:
         DatabaseError: A database cannot be reached.
         CatalogError: Its catalog cannot be read.
     """
-    with _bound(address) as listener:
+    with bound(address) as listener:
         host, port = listener.getsockname()[:2]
         _check_exposure(settings.http, host)
         security = _transport_security(settings.http, address.host, host, port)
@@ -146,7 +130,7 @@ def _transport_security(http: HttpSettings, name: str, host: str, port: int) -> 
     found = ipaddress.ip_address(host.partition("%")[0])
     names = set(_LOCAL_NAMES) if found.is_loopback or found.is_unspecified else set()
     if not found.is_unspecified:
-        names |= {_bracketed(name), _bracketed(host)}
+        names |= {bracketed(name), bracketed(host)}
     hosts = [f"{each}:{port}" for each in sorted(names)]
     if port == _HTTP_PORT:
         hosts += sorted(names)
@@ -190,14 +174,21 @@ async def _serve(
         loop.add_signal_handler(number, stop, number)
 
     opened = contextlib.AsyncExitStack()
+    verifier: TokenVerifier | None = auth.get("token_verifier")
+    view = await opened.enter_async_context(observing(settings, verifier))
     starting: asyncio.Task[Service] = asyncio.create_task(opened.enter_async_context(open_service(settings)))
     first: set[asyncio.Future[Any]] = {starting, stopped}
     await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
     if stopped.done():
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
+        await opened.aclose()
         return _say_stopped(stopped.result())
-    service = await starting
+    try:
+        service = view.service = await starting
+    except BaseException:
+        await opened.aclose()
+        raise
 
     http = settings.http
     app = build_server(service, **auth).streamable_http_app(
@@ -207,6 +198,7 @@ async def _serve(
         max_sessions=http.max_sessions,
         transport_security=security,
     )
+    app.router.routes.extend(observability_routes(view, verifier))
     door = Door(_with_cors(app, http.allowed_origins), principal=None if auth else _ANONYMOUS)
     server = _Server(_configuration(door, http))
     running = asyncio.create_task(server.serve(sockets=[listener]))
@@ -215,6 +207,7 @@ async def _serve(
     try:
         waiting: set[asyncio.Future[Any]] = {running, stopped}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        view.stopping = True
         await door.close(http.drain_timeout, hurry)
     finally:
         server.should_exit = True
@@ -265,36 +258,8 @@ def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     )
 
 
-@contextlib.contextmanager
-def _bound(address: Address) -> Iterator[socket.socket]:
-    """A socket at the address, which does not listen yet."""
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise UsageError(
-            f"--http {_bracketed(address.host)}:{address.port}: {(error.strerror or 'no such host').lower()}"
-        ) from None
-    with listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(where)
-        except OSError as error:
-            raise UsageError(
-                f"--http {_bracketed(address.host)}:{address.port}: {(error.strerror or 'cannot be bound').lower()}",
-                hint="choose another port, or an address of this machine",
-            ) from None
-        yield listener
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
 def _url(host: str, port: int) -> str:
-    return f"http://{_bracketed(host)}:{port}{PATH}"
+    return f"http://{bracketed(host)}:{port}{PATH}"
 
 
 def _say(text: str) -> None:

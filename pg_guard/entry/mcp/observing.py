@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pg_guard.observe.metrics import Status
     from pg_guard.observe.observer import Observer
 
-__all__ = ["ObservedRequests", "status_of"]
+__all__ = ["TOOLS", "ObservedRequests", "status_of"]
 
 _SESSION_HEADER: Final = "mcp-session-id"
 _MARK: Final = "pg_guard.observed"
@@ -44,7 +44,21 @@ _STATUS_BY_CODE: Final[Mapping[str, Status]] = {
     "INTERNAL": "internal",
 }
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,40}")
-_NAME: Final = re.compile(r"[A-Za-z0-9_/.-]{1,64}")
+# What clients send reaches no log line and no label; a name that is none of these is "other".
+_METHODS: Final = frozenset(
+    {
+        "initialize", "ping", "server/discover", "completion/complete", "logging/setLevel", "tools/list", "tools/call",
+        "resources/list", "resources/templates/list", "resources/read", "resources/subscribe", "resources/unsubscribe",
+        "prompts/list", "prompts/get", "subscriptions/listen",
+    }
+)  # fmt: skip
+TOOLS: Final = frozenset(
+    {
+        "ask", "query", "run_sql", "check_sql", "explain_sql", "explain_denial", "list_databases", "list_tables",
+        "describe_table", "search_schema", "describe_policy", "refresh_schema",
+    }
+)  # fmt: skip
+"""Tools that log lines name."""
 
 
 class ObservedRequests:
@@ -86,9 +100,9 @@ class ObservedRequests:
                 code = type(error).__name__
                 raise
             finally:
-                tool = _word((ctx.params or {}).get("name")) if ctx.method == "tools/call" else None
+                tool = _known((ctx.params or {}).get("name"), TOOLS) if ctx.method == "tools/call" else None
                 self._observer.request_ended(
-                    method=_word(ctx.method) or "",
+                    method=_known(ctx.method, _METHODS),
                     tool=tool,
                     status=status,
                     database=self._database(ctx, result),
@@ -98,6 +112,9 @@ class ObservedRequests:
                 )
 
     def _count_session(self, context: ServerRequestContext[Any, Any]) -> None:
+        if context.request is None:
+            # Standard input and output are one session, from the server's start to its end.
+            return
         # The library offers its middleware the connection's own clean-up, and no public way to the connection.
         connection = getattr(context.session, "_connection", None)
         if connection is not None and _MARK not in connection.state:
@@ -151,6 +168,5 @@ def _content(result: HandlerResult) -> Mapping[str, Any] | None:
     return found if isinstance(found, Mapping) else None
 
 
-def _word(text: object) -> str | None:
-    """A name of the protocol, as far as it can be one: clients send what they like."""
-    return text if isinstance(text, str) and _NAME.fullmatch(text) else None
+def _known(text: object, names: frozenset[str]) -> str:
+    return text if isinstance(text, str) and text in names else "other"

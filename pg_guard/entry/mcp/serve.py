@@ -12,6 +12,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from pg_guard.entry.http.port import observing
 from pg_guard.entry.mcp.server import build_server
 from pg_guard.entry.mcp.service import open_service
 from pg_guard.errors import UsageError
@@ -59,20 +60,28 @@ async def _serve(settings: Settings) -> int:
         loop.add_signal_handler(number, stop, number)
 
     opened = contextlib.AsyncExitStack()
+    view = await opened.enter_async_context(observing(settings))
     starting: asyncio.Task[Service] = asyncio.create_task(opened.enter_async_context(open_service(settings)))
     first: set[asyncio.Future[Any]] = {starting, stopped}
     await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
     if stopped.done():
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
+        await opened.aclose()
         return _say_stopped(stopped.result())
-    service = await starting
+    try:
+        service = view.service = await starting
+    except BaseException:
+        await opened.aclose()
+        raise
     with _endable_input() as end_input:
         server = asyncio.create_task(build_server(service).run_stdio_async())
+        service.observer.session_opened()
         try:
             waiting: set[asyncio.Future[Any]] = {server, stopped}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            view.stopping = True
             # At the end of its input the transport cancels what is under way, on the server too.
             end_input()
             await asyncio.wait({server}, timeout=_SECONDS_TO_STOP)

@@ -1,0 +1,141 @@
+"""Health, readiness and metrics over HTTP. In: requests. Out: a status for everybody; all else for those who may read it.
+
+Those are who brings `observability.token` or a token of a client with the scope ``observe``, and who asks from this machine: from a
+loopback address, for a loopback name, not through a proxy and not from a page in a browser.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mcp.server.auth.provider import TokenVerifier
+    from starlette.requests import Request
+
+    from pg_guard.entry.http.health import ServerView
+
+__all__ = ["ENDPOINTS", "SCOPE", "observability_routes"]
+
+SCOPE: Final = "observe"
+"""Scope of clients' tokens that opens these endpoints."""
+
+ENDPOINTS: Final = {
+    "/health": "Status: `ok` or `degraded` (200); `unavailable`, `starting` or `stopping` (503).",
+    "/health/live": "200 while the process answers.",
+    "/health/ready": "200 when all databases answer, their catalogs are loaded and their policies compiled; 503 otherwise.",
+    "/health/detailed": "Each component with its latency and last error. Not for strangers.",
+    "/health/queue": "What runs and what waits. Not for strangers.",
+    "/metrics": "Metrics for Prometheus. Not for strangers, unless `observability.public_metrics` says so.",
+}
+"""Every endpoint, and what it answers."""
+
+_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_PROXIED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_LONGEST_TOKEN: Final = 16_384
+
+
+def observability_routes(view: ServerView, verifier: TokenVerifier | None = None) -> list[Route]:
+    """Routes for an application of Starlette.
+
+    Args:
+        view: The server.
+        verifier: Whose tokens are accepted beside `observability.token`.
+    """
+
+    async def health(_: Request) -> Response:
+        report = await view.report()
+        return _json({"status": report.status}, 200 if report.status in ("ok", "degraded") else 503)
+
+    async def live(_: Request) -> Response:
+        return _json({"status": "alive"})
+
+    async def ready(request: Request) -> Response:
+        report = await view.report()
+        answer: dict[str, Any] = {"status": "ready" if report.ready else "not ready"}
+        if not report.ready and await is_trusted(request):
+            answer["reasons"] = list(report.reasons)
+        return _json(answer, 200 if report.ready else 503)
+
+    async def detailed(_: Request) -> Response:
+        report = await view.report()
+        return _json(view.detailed(report), 200 if report.status in ("ok", "degraded") else 503)
+
+    async def queue(_: Request) -> Response:
+        return _json(view.queue())
+
+    async def metrics(request: Request) -> Response:
+        service = view.service
+        if service is None or service.observer.metrics is None:
+            return _json({"error": "there are no metrics"}, 404 if service is not None else 503)
+        body, content_type = service.observer.metrics.exposition(request.headers.get("accept", ""))
+        return Response(body, headers={**_HEADERS, "content-type": content_type})
+
+    async def is_trusted(request: Request) -> bool:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if not scheme:
+            return _is_local(request)
+        # A wrong token is not made good by where it comes from.
+        return scheme.lower() == "bearer" and await _is_known(token.strip(), view, verifier)
+
+    def guarded(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            return await answer(request) if await is_trusted(request) else _unknown()
+
+        return endpoint
+
+    public = view.settings.observability.public_metrics
+    endpoints = {
+        "/health": health,
+        "/health/live": live,
+        "/health/ready": ready,
+        "/health/detailed": guarded(detailed),
+        "/health/queue": guarded(queue),
+        "/metrics": metrics if public else guarded(metrics),
+    }
+    return [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
+
+
+async def _is_known(token: str, view: ServerView, verifier: TokenVerifier | None) -> bool:
+    if not token or len(token) > _LONGEST_TOKEN:
+        return False
+    own = view.settings.observability.token
+    if own is not None and hmac.compare_digest(token.encode(), own.get_secret_value().encode()):
+        return True
+    found = await verifier.verify_token(token) if verifier is not None else None
+    if found is None or (found.expires_at is not None and found.expires_at < time.time()):
+        return False
+    return SCOPE in found.scopes
+
+
+def _is_local(request: Request) -> bool:
+    """Asked on this machine, by a program. A page in a browser could come in by a name that it lets point here."""
+    if request.client is None or not _is_loopback(request.client.host):
+        return False
+    if "origin" in request.headers or any(name in request.headers for name in _PROXIED):
+        return False
+    name = request.url.hostname or ""
+    return name == "localhost" or _is_loopback(name)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _json(content: dict[str, Any], status: int = 200) -> Response:
+    return JSONResponse(content, status, headers=_HEADERS)
+
+
+def _unknown() -> Response:
+    answer = {"error": "only from this machine, or with a bearer token"}
+    return JSONResponse(answer, 401, headers={**_HEADERS, "www-authenticate": "Bearer"})
