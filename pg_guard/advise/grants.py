@@ -33,6 +33,11 @@ __all__ = ["GRANTS_SCHEMA", "GrantPlan", "plan_grants", "render_sql"]
 GRANTS_SCHEMA: Final = "pg-guard/grants/v1"
 _WIDTH: Final = 110
 _NAME_BYTES: Final = 63
+_SESSION: Final = Section(
+    "The session",
+    (Statement("SET LOCAL search_path = pg_catalog, pg_temp"), Statement("SET LOCAL standard_conforming_strings = on")),
+    ("Names without a schema, those of operators among them, mean PostgreSQL's own.",),
+)
 # Names that PostgreSQL keeps for itself, also in quotes.
 _RESERVED_ROLES: Final = frozenset({"public", "none"})
 
@@ -116,6 +121,7 @@ def plan_grants(guard: Guard, options: GrantOptions) -> GrantPlan:
     access = read_access(guard, reach)
     scopes = row_scopes(guard.policy, reach, access) if options.row_security else RowScopes()
     sections = [
+        _SESSION,
         role_section(catalog, options),
         revoke_section(catalog, options),
         settings_section(catalog, guard.policy.limits, guard.search_path, options),
@@ -189,9 +195,6 @@ def render_sql(plan: GrantPlan) -> str:
     lines = [*(line for text in head for line in _comment(text)), ""]
     lines += [
         "BEGIN READ WRITE;",
-        # Names without a schema, operators among them, mean PostgreSQL's own whatever the session's settings are.
-        "SET LOCAL search_path = pg_catalog, pg_temp;",
-        "SET LOCAL standard_conforming_strings = on;",
     ]
     for section in plan.sections:
         lines += ["", f"-- {section.title}"]

@@ -44,7 +44,8 @@ def _statements(policy: Policy) -> Iterator[str]:
     kinds = ", ".join(policy.statements.allow)
     yield (
         f"statements.allow ({kinds}): the role can send any statement. No table is open to writing, but SET, LISTEN, NOTIFY and "
-        "PREPARE need no privilege, and every role may create large objects once its session is not read-only."
+        "PREPARE need no privilege, and every role may create large objects and write to the WAL (lo_create, "
+        "pg_logical_emit_message) once its session is not read-only."
     )
     if policy.mode == "monitor":
         yield "mode is monitor: the guard lets pass what privileges refuse all the same."
@@ -127,6 +128,9 @@ def _relations(policy: Policy, reach: Reach, access: Access, scopes: RowScopes, 
         "PostgreSQL's own catalogs: every role may read the names, types, comments and definitions of all objects there, and "
         "samples (pg_stats) of what it may read."
     )
+    definers = [str(each.key) for each in access.functions if each.security_definer]
+    if definers:
+        yield f"Functions that run with their owner's rights, and that the policy lists: {some(definers, _NAMES)}."
     if access.system:
         yield f"Of PostgreSQL's own schemas the policy opens {some(map(str, access.system), _NAMES)}; PUBLIC's privileges hold there."
     if any(entry.columns is None for entry in access.readable):

@@ -12,6 +12,8 @@ from pg_guard.errors import UsageError
 
 __all__ = ["grants"]
 
+# The guard decides on so many statements in a second or two.
+_MANY = 1_000
 _EXAMPLES = (
     "pg-guard grants --policy policy.yaml --dsn postgresql://db.example/shop -o role.sql",
     "pg-guard grants --policy policy.yaml --catalog shop.json --role bi | psql shop",
@@ -83,6 +85,9 @@ def grants(
     if not catalog_path:
         click.echo("Reading the catalog ...", err=True)
     guard = load_guard(policy_path, catalog_path, dsn)
+    shown = len(guard.visible_relations())
+    if shown > _MANY:
+        click.echo(f"Asking the guard about {shown} relations ...", err=True)
     plan = plan_grants(guard, GrantOptions(role, login, row_security, revoke_public))
     text = json.dump(plan.to_dict()) if output_format == "json" else render_sql(plan)
     if output is None:

@@ -297,6 +297,39 @@ async def test_literals_are_read_back(granted_dsn: str) -> None:
         await connection.close()
 
 
+async def test_values_of_any_type_hold_rows(granted_dsn: str) -> None:
+    values = {
+        "int2": "7", "int8": "9007199254740993", "numeric": "1.50", "text": "o'clock\\", "varchar": "x y", "bpchar": "ab",
+        "uuid": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "bool": "true", "date": "2026-01-31", "name": "n", '"char"': "c",
+        "public.order_status": "paid", "public.email_address": "a@b", "timestamptz": "2026-01-31 12:00:00+00", "inet": "10.0.0.1",
+        '"Odd"."En um"': "a b",
+    }  # fmt: skip
+    await apply(granted_dsn, """CREATE TYPE "Odd"."En um" AS ENUM ('a b', 'c'); CREATE SCHEMA many""")
+    connection = await asyncpg.connect(granted_dsn)
+    try:
+        for number, (type_, value) in enumerate(values.items()):
+            await connection.execute(f"CREATE TABLE many.t{number} (id integer, held {type_})")
+            given = literal(value)
+            await connection.execute(f"INSERT INTO many.t{number} VALUES (1, {given}), (2, NULL)")
+        catalog = await Catalog.from_database(granted_dsn)
+        where = [
+            {"table": f"many.t{number}", "equals": {"held": f":t{number}" if number % 2 else value}}
+            for number, value in enumerate(values.values())
+        ]
+        made = plan(catalog, role="typed", where=where, row_security=True)
+        assert len(conditions(made)) == len(values)
+        await apply(granted_dsn, render_sql(made))
+        await connection.execute("SET ROLE typed")
+        for number, value in enumerate(values.values()):
+            if number % 2:
+                assert await connection.fetch(f"SELECT id FROM many.t{number}") == []
+                await connection.execute(f"SET pg_guard.t{number} = {literal(value)}")
+            assert [row[0] for row in await connection.fetch(f"SELECT id FROM many.t{number}")] == [1], value
+    finally:
+        await connection.close()
+        await apply(granted_dsn, 'DROP SCHEMA many CASCADE; DROP TYPE "Odd"."En um"')
+
+
 _PRIVILEGES = """
 SELECT n.nspname, c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
