@@ -22,6 +22,9 @@ import yaml
 from pg_guard.demo.database import load_sample_database
 from pg_guard.demo.embedded import start
 from pg_guard.entry.cli.main import cli
+from pg_guard.policy.load import parse_policy
+from pg_guard.policy.model import POLICY_SCHEMA
+from pg_guard.settings import Settings
 from tests.support.examples import Block, Session, blocks, clean_environment, commands, matches
 
 if TYPE_CHECKING:
@@ -90,7 +93,11 @@ def test_the_examples_of_a_page_run(page: str, session: Session, request: pytest
 def check_form(page: str, block: Block) -> None:
     """What cannot run is at least well-formed: data can be loaded, commands can be parsed."""
     if block.language == "yaml":
-        list(yaml.safe_load_all(block.text))
+        document = yaml.safe_load(block.text) or {}
+        if document.get("schema") == POLICY_SCHEMA:
+            assert parse_policy(block.text, page).problems == ()
+        elif set(document) <= set(Settings.model_fields):
+            Settings.model_validate(document)
     elif block.language == "json":
         document = json.loads(block.text)
         for server in document.get("mcpServers", {}).values() if isinstance(document, dict) else ():
