@@ -62,8 +62,8 @@ def settings(dsn: str, model: ScriptedModel) -> dict[str, str]:
         "PG_GUARD_MODEL__BASE_URL": model.url,
         "PG_GUARD_MODEL__KEY": KEY,
         # Tests share the server: a failure in one of them must not open a circuit for the others.
-        "PG_GUARD_RESILIENCE__BREAKER_THRESHOLD": "1000",
-        "PG_GUARD_RESILIENCE__RETRY_DELAY": "0.001",
+        "PG_GUARD_RESILIENCE__MODEL__BREAKER_THRESHOLD": "1000",
+        "PG_GUARD_RESILIENCE__MODEL__RETRY_DELAY": "0.001",
     }
 
 
