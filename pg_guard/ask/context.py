@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pg_guard.ask.ranking import Document, Ranking
 from pg_guard.ask.render import estimate_tokens, render_table
-from pg_guard.ask.spelling import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,9 +148,7 @@ class ContextIndex:
             table = self._tables[number]
             text, tokens = table.text, table.tokens
             if tokens > token_budget * _WIDE or used + tokens > whole:
-                text, tokens = table.pruned(
-                    [each.name for each in table.columns if known.intersection(words(each.name))]
-                )
+                text, tokens = table.pruned(known)
             if used + tokens <= left:
                 chosen.append(number)
                 texts.append(text)
@@ -175,7 +172,7 @@ class ContextIndex:
                 table.name,
                 table.kind,
                 table.comment,
-                tuple(each.name for each in table.columns if known.intersection(words(each.name))),
+                table.speaking_of(known),
                 round(scores[number], 3),
             )
             for number, table in ((number, self._tables[number]) for number in _best_first(scores)[:limit])

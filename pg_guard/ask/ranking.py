@@ -91,7 +91,7 @@ class Ranking:
             self._by_letters["".join(sorted(word))].append(word)
             for trigram in trigrams(word):
                 self._by_trigram[trigram].append(word)
-        names = [tuple(words(document.name)) for document in documents]
+        names = [words(document.name) for document in documents]
         known = frozenset(names)
         self.copies = {number: marks for number, name in enumerate(names) if (marks := _marks_of_copy(name, known))}
         self._mentions: dict[str, list[int]] = defaultdict(list)
@@ -175,7 +175,8 @@ class Ranking:
                 yield known, _part(word, known)
             elif known in word and len(known) > 3:
                 yield known, _part(known, word)
-        yield from self._misspelt(word)
+        if word not in self._postings:
+            yield from self._misspelt(word)
 
     def _misspelt(self, word: str) -> Iterator[tuple[str, float]]:
         for known in self._by_letters.get("".join(sorted(word)), ()):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pg_guard.ask.spelling import words
 from pg_guard.catalog.model import Name
 from pg_guard.catalog.spelling import quote_name, type_name
 
@@ -41,11 +42,20 @@ def estimate_tokens(text: str) -> int:
 
 
 class ColumnText(NamedTuple):
-    """A column's line; `key` when it belongs to the primary key or a foreign key."""
+    """A column's line.
+
+    Attributes:
+        name: As stored.
+        line: As it is told.
+        key: It belongs to the primary key or to a foreign key.
+        said: Stems of its name, its comment and the labels of its enum.
+        tokens: Of the line, at most.
+    """
 
     name: str
     line: str
     key: bool
+    said: frozenset[str]
     tokens: int
 
 
@@ -88,14 +98,18 @@ class TableText:
         # Line breaks count: one for the head, one for each line of the tail, one for the empty line after the table.
         return estimate_tokens(self.head) + sum(estimate_tokens(line) + 1 for line in self.tail) + 2
 
-    def pruned(self, relevant: Collection[str]) -> tuple[str, int]:
+    def speaking_of(self, known: Collection[str]) -> tuple[str, ...]:
+        """Names of the columns that one of the stems stands in."""
+        return tuple(column.name for column in self.columns if not column.said.isdisjoint(known))
+
+    def pruned(self, known: Collection[str]) -> tuple[str, int]:
         """The table with its keys, the relevant columns and its first ones, and the tokens of that.
 
         Args:
-            relevant: Names of columns that a question speaks of.
+            known: Stems that a question speaks of.
         """
         chosen = {column.name for column in self.columns if column.key}
-        chosen.update([column.name for column in self.columns if column.name in relevant][:_MOST_PRUNED])
+        chosen.update(self.speaking_of(known)[:_MOST_PRUNED])
         others = [column.name for column in self.columns if column.name not in chosen]
         chosen.update(others[:_FIRST_COLUMNS])
         shown = [column for column in self.columns if column.name in chosen]
@@ -134,7 +148,9 @@ def render_table(guard: Guard, relation: Relation, seen: Mapping[Name, Sequence[
         if labels := _labels(guard.catalog, column):
             notes.append("one of " + ", ".join(labels))
         line = f"  {_quoted(column.name)} {' '.join(notes)}{_comment(column.comment)}"
-        shown.append(ColumnText(column.name, line, column.name in in_keys, estimate_tokens(line) + 1))
+        told = (column.name, _one_line(column.comment), *_raw_labels(guard.catalog, column))
+        said = frozenset(word for text in told for word in words(text))
+        shown.append(ColumnText(column.name, line, column.name in in_keys, said, estimate_tokens(line) + 1))
     return TableText(
         key=relation.key,
         name=_name(guard, relation.key),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["abbreviates", "root", "trigrams", "words"]
@@ -22,12 +23,13 @@ _ENDINGS: Final = (
 )  # fmt: skip
 
 
-def words(text: str) -> list[str]:
+@lru_cache(maxsize=20_000)  # the same names of columns stand in thousands of tables
+def words(text: str) -> tuple[str, ...]:
     """Stems of a text's words, in lower case and without accents: ``orderItems`` is order, item."""
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text.translate(_LETTERS))
         text = "".join(character for character in text if not unicodedata.combining(character))
-    return [_stem(piece.lower()) for piece in _PIECES.findall(text)]
+    return tuple(_stem(piece.lower()) for piece in _PIECES.findall(text))
 
 
 def _stem(word: str) -> str:

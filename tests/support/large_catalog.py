@@ -185,7 +185,7 @@ def large_catalog() -> Catalog:
     return Catalog(
         database="large",
         server_version=180000,
-        search_path=("public", "shop"),
+        search_path=("public",),
         schemas=tuple(sorted({"pg_catalog", *(table.schema for table in relations)})),
         relations=relations,
         types=(*(Type("pg_catalog", name) for name in builtin), *(types[key] for key in sorted(types))),
