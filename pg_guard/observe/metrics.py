@@ -208,7 +208,7 @@ class Metrics:
         # The times at which series began double them, and nobody asked for them.
         return encode(_WithoutBirth(self._registry)), content_type
 
-    def value(self, name: str, **labels: str) -> float | None:
+    def value(self, name: str, /, **labels: str) -> float | None:
         """The value of one series, as `pg_guard_queue_depth` or `pg_guard_query_duration_seconds_count`; None without it."""
         return self._registry.get_sample_value(name, labels)
 
