@@ -27,7 +27,7 @@ from pg_guard.report.told import told
 from pg_guard.resilience.errors import ResilienceError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 
     from pg_guard.ask.answer import AnswerCode
     from pg_guard.ask.model import Completion, LanguageModel, Message, Operation
@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from pg_guard.resilience.guarded import Resilience
     from pg_guard.settings import Settings
 
-__all__ = ["AskPipeline", "Progress", "ReturnType"]
+__all__ = ["AskPipeline", "Outcomes", "Progress", "ReturnType"]
 
 Progress: TypeAlias = "Callable[[str, float], Awaitable[None]]"
 ReturnType: TypeAlias = Literal["result", "sql"]
+# By database and statement.
+Outcomes: TypeAlias = "MutableMapping[tuple[str, str], QueryResult | ExecutionError]"
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class _Course:
     principal: Mapping[str, object] | None
     progress: Progress | None
     model: LanguageModel | None
+    outcomes: Outcomes
     question_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     attempts: list[Attempt] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
@@ -103,6 +106,7 @@ class AskPipeline:
         principal: Mapping[str, object] | None = None,
         model: LanguageModel | None = None,
         progress: Progress | None = None,
+        outcomes: Outcomes | None = None,
     ) -> Answer:
         """Answer one question.
 
@@ -113,8 +117,10 @@ class AskPipeline:
             principal: What is known of who asks; reaches the policy.
             model: For this question alone, as when the client brings one.
             progress: Called with a sentence and a share between 0 and 1.
+            outcomes: What statements gave when the same question was gone through before; added to.
         """
-        course = _Course(Answer(question), principal, progress, model or self._model)
+        known = {} if outcomes is None else outcomes
+        course = _Course(Answer(question), principal, progress, model or self._model, known)
         with self._observer.span("pg_guard.question") as span:
             answer = await self._answered(course, database, return_type)
             if answer.error is not None:
@@ -214,7 +220,7 @@ class AskPipeline:
             return course.answer
         await course.report("running SQL", 0.75)
         try:
-            result = await database.run(checked, principal=_who(course.principal))
+            result = await self._run(course, database, checked)
         except ExecutionError as error:
             course.attempts.append(Attempt(sql, error.sqlstate or error.code))
             code: AnswerCode = "COST_TOO_HIGH" if isinstance(error, CostError) else "EXECUTION_FAILED"
@@ -224,6 +230,19 @@ class AskPipeline:
         course.attempts.append(Attempt(sql))
         course.answer = replace(course.answer, result=result)
         return await self._reviewed(course, checked, result)
+
+    async def _run(self, course: _Course, database: Database, checked: Checked) -> QueryResult:
+        """Run an allowed statement, unless this question has run it before: what is judged is what is answered."""
+        key = (database.name, checked.decision.statement)
+        if key not in course.outcomes:
+            try:
+                course.outcomes[key] = await database.run(checked, principal=_who(course.principal))
+            except ExecutionError as error:
+                course.outcomes[key] = error
+        outcome = course.outcomes[key]
+        if isinstance(outcome, ExecutionError):
+            raise outcome
+        return outcome
 
     async def _reviewed(self, course: _Course, checked: Checked, result: QueryResult) -> Answer:
         settings, answer = self._settings.validation, course.answer

@@ -246,7 +246,10 @@ class ClientModel:
 
 @pytest.mark.parametrize("mode", ["2026-07-28", "auto", "legacy"])
 async def test_the_clients_own_model_answers_where_no_key_is_set(demo_dsn: str, mode: str) -> None:
-    theirs = ClientModel("SELECT password_hash FROM customers", GOOD, SURE)
+    # The clock shows whether the answer is what was judged: a statement that ran again would give another time.
+    theirs = ClientModel(
+        "SELECT password_hash FROM customers", "SELECT clock_timestamp()::text AS now FROM orders LIMIT 1", SURE
+    )
     env = {"PG_GUARD_DSN": demo_dsn}
     async with connected("--policy", POLICY, env=env, mode=mode, sampling_callback=theirs) as client:
         assert (client.protocol_version == "2026-07-28") is (mode != "legacy")
@@ -260,6 +263,7 @@ async def test_the_clients_own_model_answers_where_no_key_is_set(demo_dsn: str, 
     assert "orders" in theirs.asked[0]
     assert "columns/denied" in theirs.asked[1]
     assert "payroll" not in "".join(theirs.asked)
+    assert answer["rows"][0][0] in theirs.asked[2]
 
 
 @pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])

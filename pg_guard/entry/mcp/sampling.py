@@ -2,7 +2,8 @@
 
 Up to protocol 2025-11-25 the server asks in the middle of the call. From 2026-07-28 on a call that needs the client's model
 ends with what it wants to know, and the client sends it again with the answer: the question is then gone through anew,
-with the answers that it already has, up to the point where the next one is missing.
+with the answers that it already has, up to the point where the next one is missing. What its statements gave is kept between
+the rounds, so that each runs once.
 """
 
 from __future__ import annotations
@@ -40,15 +41,19 @@ _MOST_ANSWERS: Final = 30
 
 
 class AnswerNeeded(BaseException):
-    """The call goes on when the client has answered.
+    """The call goes on when the client has answered."""
 
-    Attributes:
-        result: What the call gives for now.
-    """
-
-    def __init__(self, result: InputRequiredResult) -> None:
+    def __init__(self, params: CreateMessageRequestParams, answers: list[object]) -> None:
         super().__init__()
-        self.result = result
+        self._params = params
+        self._answers = answers
+
+    def result(self, kept: str | None) -> InputRequiredResult:
+        """What the call gives for now; `kept` is the name of what was kept for the next round."""
+        return InputRequiredResult(
+            input_requests={_KEY: CreateMessageRequest(params=self._params)},
+            request_state=json.dumps({"answers": self._answers, "kept": kept}),
+        )
 
 
 def client_model(context: Context[Any, Any], max_tokens: int = _MOST_TOKENS) -> SamplingModel | None:
@@ -60,14 +65,18 @@ def client_model(context: Context[Any, Any], max_tokens: int = _MOST_TOKENS) -> 
 
 
 class SamplingModel:
-    """Asks the model of the client that made the call."""
+    """Asks the model of the client that made the call.
+
+    Attributes:
+        kept: The name of what an earlier round of the call has kept, if one has.
+    """
 
     def __init__(self, context: Context[Any, Any], max_tokens: int) -> None:
         self._context = context
         self._max_tokens = max_tokens
         version = context.protocol_version
         self._in_rounds = version is not None and is_version_at_least(version, _ROUNDS_SINCE)
-        self._answers = _answers_so_far(context) if self._in_rounds else []
+        self._answers, self.kept = _earlier_rounds(context) if self._in_rounds else ([], None)
         self._asked = 0
 
     @property
@@ -94,11 +103,7 @@ class SamplingModel:
             return _completion(self._answers[self._asked - 1])
         if len(self._answers) >= _MOST_ANSWERS:
             raise ModelError("MODEL_BAD_ANSWER", "the client's model was asked too often for one question")
-        raise AnswerNeeded(
-            InputRequiredResult(
-                input_requests={_KEY: CreateMessageRequest(params=params)}, request_state=json.dumps(self._answers)
-            )
-        )
+        raise AnswerNeeded(params, self._answers)
 
     async def _ask(self, params: CreateMessageRequestParams) -> Completion:
         try:
@@ -128,11 +133,11 @@ def _completion(text: object) -> Completion:
     return Completion(text, "client")
 
 
-def _answers_so_far(context: Context[Any, Any]) -> list[object]:
-    """Answers of earlier rounds, and that of this one; the SDK seals the state, and the answers are the client's anyway."""
-    state = context.request_state
-    answers: list[object] = list(json.loads(state)) if state else []
+def _earlier_rounds(context: Context[Any, Any]) -> tuple[list[object], str | None]:
+    """Answers of earlier rounds and of this one, and what was kept; the SDK seals the state, and answers are the client's anyway."""
+    state = json.loads(context.request_state) if context.request_state else {}
+    answers: list[object] = list(state.get("answers", ()))
     given = (context.input_responses or {}).get(_KEY)
     if given is not None:
         answers.append(getattr(getattr(given, "content", None), "text", None))
-    return answers
+    return answers, state.get("kept")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pg_guard.ask.openai_model import OpenAIModel
 from pg_guard.ask.pipeline import AskPipeline
 from pg_guard.entry.mcp.cursors import Cursors
+from pg_guard.entry.mcp.kept import Kept
 from pg_guard.execute.database import Databases
 from pg_guard.observe.audit import open_audit_log
 from pg_guard.observe.observer import Observer, open_observer
@@ -17,6 +18,7 @@ from pg_guard.resilience.guarded import Resilience
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pg_guard.ask.pipeline import Outcomes
     from pg_guard.observe.audit import AuditLog
     from pg_guard.observe.metrics import ServerState
     from pg_guard.settings import Settings
@@ -34,6 +36,7 @@ class Service:
         pipeline: Answers questions.
         resilience: Slots, circuits, idempotency.
         cursors: Results that are not read to their end.
+        outcomes: What statements gave, while a client is asked for its model's answer.
         has_model: A model is configured, so that the client's own is not needed.
         audit: The audit log, where there is one.
         observer: Logs, metrics and traces.
@@ -45,6 +48,7 @@ class Service:
     resilience: Resilience
     has_model: bool
     cursors: Cursors = field(default_factory=Cursors)
+    outcomes: Kept[Outcomes] = field(default_factory=Kept)
     audit: AuditLog | None = None
     observer: Observer = field(default_factory=Observer)
 

@@ -20,6 +20,7 @@ from pg_guard.resilience.errors import ResilienceError
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
 
+    from pg_guard.ask.pipeline import Outcomes
     from pg_guard.entry.mcp.service import Service
 
 __all__ = ["add_ask_tools"]
@@ -55,6 +56,10 @@ def add_ask_tools(server: MCPServer, service: Service) -> None:
         who = principal_key(current_principal())
         model = None if service.has_model else client_model(ctx, service.settings.model.max_tokens)
 
+        outcomes: Outcomes = {}
+        if model is not None and model.kept is not None:
+            outcomes = service.outcomes.take(who, model.kept) or {}
+
         async def progress(message: str, share: float) -> None:
             await ctx.report_progress(share, 1.0, message)
 
@@ -66,6 +71,7 @@ def add_ask_tools(server: MCPServer, service: Service) -> None:
                 principal=current_principal(),
                 model=model,
                 progress=progress,
+                outcomes=outcomes,
             )
             if answer.result is None or answer.decision is None:
                 return outputs.ask_answer(answer, None)
@@ -76,7 +82,7 @@ def add_ask_tools(server: MCPServer, service: Service) -> None:
         try:
             answer = await service.resilience.once(key, json.dumps([question, database, return_type]), answer_it)
         except AnswerNeeded as needed:
-            return needed.result
+            return needed.result(service.outcomes.put(who, outcomes) if outcomes else None)
         except ResilienceError as error:
             raise tool_error(error) from None
         return result(answer, outputs.text_of_ask(answer))
