@@ -36,7 +36,8 @@ Test: TypeAlias = "Callable[[Any], bool]"
 
 _MOST_KEPT: Final = 4096
 _LONGEST_KEPT: Final = 256
-"""Answers are kept for values of this many characters at most: names, not texts."""
+_LARGEST_KEPT: Final = 4096
+"""Answers are kept for texts of so many characters at most, and for sets of so many together: names, not whole statements."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -126,6 +127,14 @@ def solve(match: Match, hits: Hits) -> tuple[Truth, tuple[Fired, ...]]:
     return truth, tuple(each._replace(others=joined[id(each.others)]) for each in parts[0])
 
 
+def _is_small(value: Value) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_KEPT
+    if isinstance(value, frozenset):
+        return sum(len(each) for each in value if isinstance(each, str)) <= _LARGEST_KEPT
+    return True
+
+
 class _Column:
     """One attribute of one fact, as conditions use it.
 
@@ -151,7 +160,7 @@ class _Column:
     def ask(self, value: Value) -> tuple[int, int]:
         """The conditions that a value may meet, and those that it surely meets; the answer is kept."""
         answer = self._answer(value)
-        if not isinstance(value, str) or len(value) <= _LONGEST_KEPT:
+        if _is_small(value):
             if len(self.kept) >= _MOST_KEPT:
                 self.kept.clear()
             self.kept[value] = answer
