@@ -281,16 +281,22 @@ async def test_transient_failures_are_retried(demo_dsn: str, tmp_path: Path, ste
         assert len(ask.server.requests) == 3
 
 
-async def test_the_circuit_opens_and_recovers(demo_dsn: str, tmp_path: Path) -> None:
-    resilience = {"model": {"retries": 0, "breaker_threshold": 2, "breaker_recovery": 0.2}}
-    async with asking(demo_dsn, tmp_path, [Fail(500), Fail(500), Say(GOOD), Say(SURE)], resilience=resilience) as ask:
+async def test_an_open_circuit_refuses_without_asking_the_model(demo_dsn: str, tmp_path: Path) -> None:
+    resilience = {"model": {"retries": 0, "breaker_threshold": 2, "breaker_recovery": 600}}
+    async with asking(demo_dsn, tmp_path, [Fail(500)], resilience=resilience) as ask:
         codes = []
         for _ in range(3):
             error = (await ask()).error
             codes.append(error.code if error else None)
         assert codes == ["MODEL_UNAVAILABLE", "MODEL_UNAVAILABLE", "CIRCUIT_OPEN"]
         assert len(ask.server.requests) == 2
-        await asyncio.sleep(0.25)
+
+
+async def test_a_circuit_recovers(demo_dsn: str, tmp_path: Path) -> None:
+    resilience = {"model": {"retries": 0, "breaker_threshold": 1, "breaker_recovery": 0.05}}
+    async with asking(demo_dsn, tmp_path, [Fail(500), Say(GOOD), Say(SURE)], resilience=resilience) as ask:
+        assert (await ask()).error is not None
+        await asyncio.sleep(0.1)
         assert (await ask()).error is None
 
 
