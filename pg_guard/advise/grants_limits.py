@@ -138,6 +138,12 @@ def _relations(policy: Policy, reach: Reach, access: Access, scopes: RowScopes, 
             "Tables that are granted whole: a column that is added later is readable at once, also one that columns.deny "
             "matches. Tables that are made later are not readable. Run pg-guard grants again after each migration."
         )
+    if any(entry.columns is not None for entry in access.readable):
+        yield (
+            "Tables that are granted by column: PostgreSQL refuses the whole row, also where only a permitted field is taken "
+            "from it, as in (t).name; t.name is read."
+        )
+    yield "Other databases: by default PUBLIC may connect to them; what the role reads there is decided there."
     for name, reason in (*access.withheld, *(scopes.withheld if options.row_security else ())):
         yield f"{printable(str(name))} is not granted: {reason}."
     denied = [

@@ -47,7 +47,12 @@ NOT_A_PRIVILEGE = {"unconditioned-scan"}
 # PostgreSQL's own catalogs show definitions to everybody.
 CATALOGS = {"sequence-and-toast-index-tuple"}
 
-CASES = [case for case in load_cases("attacks") if case.file in FILES and case.works in ("leak", "oracle")]
+CASES = [
+    case for case in load_cases("attacks") if case.file in FILES and case.works in ("leak", "oracle")
+]  # To PostgreSQL, (c).city of a table with denied columns reads the row as a whole; the guard sees that only one field is taken.
+WHOLE_ROWS = {"pc-parenthesised-column"}
+HONEST = load_cases("benign")
+
 _OWN_DATABASE = re.compile(r'\bbed(?="?\s*\.)')
 
 
@@ -126,8 +131,11 @@ async def test_what_no_privilege_says_is_still_so(attack: Callable[[Case, str], 
 
 async def _is_refused_or_leaks(attack: Callable[[Case, str], Reply], case: Case, leaks: list[str]) -> bool:
     """Run it on both copies; a leak is put on the list. Did PostgreSQL refuse it?"""
+    reply = await asyncio.to_thread(attack, case, BED)
+    if reply.sqlstate == "42501" and not CANARIES.search(reply.text):
+        return True  # privileges are asked for before a row is read, so no value can show
     twin = TWINS["tenant" if case.policy == "tenant" else "hidden"]
-    reply, other = await asyncio.to_thread(attack, case, BED), await asyncio.to_thread(attack, case, twin)
+    other = await asyncio.to_thread(attack, case, twin)
     # Under the tenant policy no column is hidden: the canaries of the tenant's own rows may be read.
     canary = None if case.policy == "tenant" else CANARIES.search(reply.text)
     if canary or _told(reply) != _told(other):
@@ -142,6 +150,34 @@ def _held(case: Case) -> bool:
 def _told(reply: Reply) -> tuple[object, ...]:
     # Without ORDER BY the order of rows is the planner's choice.
     return sorted(map(repr, reply.rows)), reply.notices, reply.sqlstate
+
+
+@pytest.fixture(scope="module")
+async def honest_dsn(server_dsn: str) -> str:
+    """A sample database of its own, with a role for each policy that honest statements are decided by."""
+    dsn = await load_sample_database(server_dsn, name="granted_honest")
+    catalog = await Catalog.from_database(dsn)
+    for policy in sorted({case.policy for case in HONEST}):
+        guard = Guard.load(policy_path(policy), catalog)
+        await apply(dsn, render_sql(plan_grants(guard, GrantOptions(f"honest_{policy}", revoke_public=True))))
+    return dsn
+
+
+async def test_honest_statements_need_no_more_than_the_role_has(
+    honest_dsn: str, record_property: Callable[[str, object], None]
+) -> None:
+    def refused() -> list[str]:
+        places = []
+        for policy in sorted({case.policy for case in HONEST}):
+            with Client(f"{as_role(honest_dsn, f'honest_{policy}')}&options=-c%20statement_timeout%3D10s") as client:
+                places += [
+                    case.id for case in HONEST if case.policy == policy and client.run(case.sql).sqlstate == "42501"
+                ]
+        return places
+
+    found = await asyncio.to_thread(refused)
+    record_property("differential", f"granted role: of {len(HONEST)} honest statements privileges refused {len(found)}")
+    assert set(found) == WHOLE_ROWS
 
 
 def test_the_exceptions_are_few() -> None:

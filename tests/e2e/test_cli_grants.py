@@ -209,6 +209,16 @@ async def test_sessions_start_with_the_settings_of_the_policy(analyst: asyncpg.C
     assert on == {"rolcanlogin"}
 
 
+@pytest.mark.usefixtures("analyst")
+def test_an_audit_finds_no_fault_with_the_role(shop: str) -> None:
+    process = run("audit", "--policy", str(DEMO_POLICY), "--dsn", as_role(shop, "analyst"), "--format", "json")
+    assert process.returncode == 0, process.stderr
+    found = {each["id"] for each in json.loads(process.stdout)["findings"]}
+    # Other databases of the server are open to PUBLIC, which is no business of this script.
+    assert {each for each in found if each.startswith("audit/role-")} <= {"audit/role-connects"}
+    assert "audit/definer-public" not in found
+
+
 # -- names with everything in them -------------------------------------------------------------------------------------
 
 
