@@ -262,8 +262,8 @@ class Prover:
 
     def _pushed(self, level: Level) -> Iterable[Condition]:
         query = level.owner
-        if query is None:
-            return
+        if query is None or query.user is None or query.limited:
+            return  # nobody around it demands anything, whatever its outputs are
         for index, output in enumerate(query.outputs):
             if output.expr.probe is None:
                 continue
