@@ -26,12 +26,14 @@ __all__ = ["ContextIndex", "Hit", "SchemaContext"]
 
 # From how many of the best tables a score is passed on along foreign keys, and how much of it: to each neighbour; to a
 # table that it refers to; to a table that ties two of the best together; to each of two tables that do so in a row.
-_SEEDS: Final = 12
+_SEEDS, _REFERRING = 12, 40
 _NEIGHBOUR, _PARENT, _BRIDGE, _LONG_BRIDGE = 0.25, 0.5, 0.7, 0.5
 # A hub that everything refers to tells little about its neighbours.
 _HUB: Final = 60
 # What many tables refer to is more often needed than what stands at the edge.
 _CENTRAL: Final = 0.06
+# How much the schema of the best tables speaks for their neighbours in it.
+_AT_HOME: Final = 0.5
 # The share of the budget for tables with all of their columns; the rest shows more tables with their main columns.
 _WHOLE: Final = 0.6
 _WIDE: Final = 0.12
@@ -189,25 +191,40 @@ class ContextIndex:
         lexical = self.ranking.scores(question, matches)
         scores = {number: score * self._central[number] for number, score in lexical.items()}
         passed = self._passed_on(scores)
-        return _best_first(
-            {number: scores.get(number, 0.0) + passed.get(number, 0.0) for number in scores.keys() | passed.keys()}
-        )
+        whole = {number: scores.get(number, 0.0) + passed.get(number, 0.0) for number in scores.keys() | passed.keys()}
+        # What the tables that have come in by others refer to.
+        for number in _best_first(whole)[:_REFERRING]:
+            for parent in self._parents.get(number, ()):
+                whole[parent] = max(whole.get(parent, 0.0), _PARENT * whole[number])
+        return _best_first(self._at_home(whole))
+
+    def _at_home(self, scores: dict[int, float]) -> dict[int, float]:
+        """The scores, raised in the schemas that the best tables stand in: a question is about one business, mostly."""
+        best = _best_first(scores)[:_SEEDS]
+        shares: dict[str, float] = defaultdict(float)
+        for number in best:
+            shares[self._tables[number].key.schema] += scores[number] / sum(scores[each] for each in best)
+        return {
+            number: score * (1 + _AT_HOME * shares.get(self._tables[number].key.schema, 0.0))
+            for number, score in scores.items()
+        }
 
     def _passed_on(self, scores: dict[int, float]) -> dict[int, float]:
         """What tables get from the best ones along foreign keys: the largest of what each way brings."""
-        best = [number for number in _best_first(scores) if number not in self.ranking.copies][:_SEEDS]
-        seeds = dict.fromkeys(best)
+        best = [number for number in _best_first(scores) if number not in self.ranking.copies]
+        seeds = dict.fromkeys(best[:_SEEDS])
         passed: dict[int, float] = defaultdict(float)
 
         def give(number: int, score: float) -> None:
             # A hub is named when it is meant.
             passed[number] = max(passed[number], score / (1 + 0.03 * len(self._neighbours[number])))
 
-        for seed in seeds:
-            for parent in self._parents.get(seed, ()):
-                passed[parent] = max(passed[parent], _PARENT * scores[seed])
+        for number in best[:_REFERRING]:
+            for parent in self._parents.get(number, ()):
+                passed[parent] = max(passed[parent], _PARENT * scores[number])
                 for further_up in self._parents.get(parent, ()):
-                    passed[further_up] = max(passed[further_up], _PARENT**2 * scores[seed])
+                    passed[further_up] = max(passed[further_up], _PARENT**2 * scores[number])
+        for seed in seeds:
             nearby = self._neighbours.get(seed, ())
             for near in nearby:
                 # What ties several tables together is data; what hangs on one alone is notes and settings.

@@ -14,17 +14,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pg_guard.ask.spelling import abbreviates, root, trigrams, words
+from pg_guard.ask.synonyms import synonyms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["Document", "Ranking"]
 
-_SCHEMA, _NAME, _COMMENT, _COLUMN, _TEXT = 2.0, 6.0, 3.0, 2.0, 1.0
+_SCHEMA, _NAME, _COMMENT, _COLUMN, _TEXT = 2.0, 6.0, 3.0, 2.0, 1.5
 _MENTIONED: Final = 100.0
 # A copy of a table is hardly ever meant, unless the question says so.
 _OF_A_COPY: Final = 0.4
 _LEAST_ALIKE: Final = 0.5
+_SYNONYM: Final = 0.7
 _MOST_CANDIDATES: Final = 12
 _IDENTIFIER = re.compile(r"\w+(?:\.\w+)*")
 _COPY_WORDS: Final = frozenset(
@@ -158,6 +160,9 @@ class Ranking:
             return
         for known in self._by_root.get(root(word), ()):
             yield known, 0.85
+        for known in synonyms(word):
+            if known in self._postings:
+                yield known, _SYNONYM
         for known in self._by_letter.get(word[0], ()):
             if likeness := abbreviates(known, word):
                 yield known, likeness

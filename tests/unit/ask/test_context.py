@@ -118,6 +118,14 @@ def test_tables_between_the_found_ones_come_with_them(large_index: ContextIndex)
     assert {"hr.trainings", "hr.employees", "hr.training_attendance"} <= set(context.tables)
 
 
+def test_of_equal_tables_that_of_the_business_in_question_comes_first(large_index: ContextIndex) -> None:
+    """ "Players" are in two schemas; the other words of the question are about one of them."""
+    sports = large_index.context("players, leagues and goals", token_budget=BUDGET).tables
+    games = large_index.context("players, guilds and kills", token_budget=BUDGET).tables
+    assert sports.index("sports.player") < sports.index("games.gm_player")
+    assert games.index("games.gm_player") < games.index("sports.player")
+
+
 # -- the same every time -----------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from pg_guard.ask.ranking import Document, Ranking
 from pg_guard.ask.spelling import abbreviates, root, words
+from pg_guard.ask.synonyms import synonyms
 
 # Tables that a question does not mean, so that rarity means something.
 OTHERS = [
@@ -93,6 +94,8 @@ def test_no_abbreviations(short: str, whole: str) -> None:
         ("show purchaseorder volume", "purchase_order", "one word written as two"),
         ("Aufträge der Woche", "auftraege", "an umlaut written out"),
         ("what is J45 in icd10", "icd10", "a digit in a name"),
+        ("our best buyers", "customers", "a synonym"),
+        ("how many Mitarbeiter", "employees", "a synonym in another language"),
     ],
 )
 def test_a_table_is_found_by(question: str, name: str, why: str) -> None:
@@ -166,6 +169,21 @@ def test_a_question_that_shares_nothing_finds_nothing() -> None:
     assert Ranking(OTHERS).scores("quux") == {}
     assert Ranking(OTHERS).scores("") == {}
     assert Ranking([]).scores("orders") == {}
+
+
+def test_synonyms_work_both_ways_and_count_less_than_the_word() -> None:
+    assert "buyer" in synonyms("customer")
+    assert "customer" in synonyms("buyer")
+    assert "customer" not in synonyms("customer")
+    assert synonyms("xylophone") == frozenset()
+    assert best("all buyers", Document("a", "customers"), Document("a", "buyers")) == "buyers"
+
+
+def test_a_word_that_is_spelled_right_is_not_taken_for_another() -> None:
+    documents = [Document("a", "vaccination"), Document("a", "absence", texts=("vacation",))]
+    scores = Ranking([*OTHERS, *documents]).scores("vacation")
+    assert set(scores) >= {len(OTHERS) + 1}
+    assert max(scores, key=scores.__getitem__) == len(OTHERS) + 1
 
 
 def test_a_word_and_its_likeness_count_once() -> None:
