@@ -228,7 +228,9 @@ def test_the_rule_ids_of_the_code_are_those_of_the_reference() -> None:
     table = REFERENCE.partition("## Rule ids")[2].partition("\n## ")[0]
     documented = set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE))
     in_code = {text for text in strings() if re.fullmatch(r"[a-z]+/[a-z]+(-[a-z]+)*", text)}
-    assert in_code - documented - {"application/json", "text/plain", "tools/call"} == set()
+    # Methods of MCP look the same.
+    in_code = {text for text in in_code if not text.endswith(("/list", "/call", "/read", "/get"))}
+    assert in_code - documented - {"application/json", "text/plain"} == set()
     assert documented - in_code == set()
 
 
