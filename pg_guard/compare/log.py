@@ -51,12 +51,13 @@ class Record(NamedTuple):
     judgement: Judgement
 
 
-def read_log(stream: IO[bytes], name: str) -> Iterator[Record | Fault]:
+def read_log(stream: IO[bytes], name: str, *, database: str | None = None) -> Iterator[Record | Fault]:
     """Read a log.
 
     Args:
         stream: The log, opened for bytes.
         name: What the log is called, for the origin of statements.
+        database: Pass over lines of an audit log that are about other databases.
     """
     number = 0
     while line := stream.readline(MAX_LINE + 1):
@@ -68,7 +69,7 @@ def read_log(stream: IO[bytes], name: str) -> Iterator[Record | Fault]:
             continue
         if not line.strip():
             continue
-        found = _read(line, number, name, ended)
+        found = _read(line, number, name, ended, database)
         if found is not None:
             yield found
 
@@ -78,8 +79,8 @@ def _skip_line(stream: IO[bytes]) -> None:
         pass
 
 
-def _read(line: bytes, number: int, name: str, ended: bool) -> Record | Fault | None:
-    """What a line holds; None for a line of an audit log that is about no decision."""
+def _read(line: bytes, number: int, name: str, ended: bool, database: str | None) -> Record | Fault | None:
+    """What a line holds; None for a line of an audit log that is about no decision, or about another database."""
     try:
         record = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as error:
@@ -94,7 +95,7 @@ def _read(line: bytes, number: int, name: str, ended: bool) -> Record | Fault | 
     if not isinstance(record, dict):
         return Fault(number, "not a decision record: it is no object")
     if record.get("schema") == LINE_SCHEMA:
-        if record.get("event") != "decision":
+        if record.get("event") != "decision" or database not in (None, record.get("database")):
             return None
         decision = record.get("decision")
         if not isinstance(decision, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,12 +12,14 @@ from pg_guard.entry.cli.options import CONTEXT_SETTINGS, example, format_option
 from pg_guard.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pg_guard.observe.audit_lines import Head
     from pg_guard.observe.audit_verify import VerifyReport
 
 __all__ = ["verify"]
+
+_MOST_BYTES: Final = 32 * 1024 * 1024
 
 
 @click.command(
@@ -48,7 +50,7 @@ def verify(files: tuple[str, ...], anchors: str | None, complete: bool, interlea
     ordered = _ordered(files)
     for file in ordered:
         with _opened(file) as stream:
-            if not verifier.read(stream, file):
+            if not verifier.read(_lines(stream), file):
                 break
     report = verifier.finish(ordered[-1])
     if complete and report.broken is None:
@@ -84,7 +86,7 @@ def _ordered(files: Sequence[str]) -> list[str]:
         if file == "-":
             return 0
         with _opened(file) as stream:
-            line = stream.readline()
+            line = stream.readline(_MOST_BYTES)
         try:
             # A file that was begun and not yet written to is the last one.
             return parse_line(line).head.seq if line else float("inf")
@@ -101,6 +103,12 @@ def _opened(file: str) -> IO[bytes]:
         return Path(file).open("rb")
     except (OSError, ValueError) as error:
         raise UsageError(f"{file}: {_reason(error)}", hint="check the path and its permissions") from None
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines, none of them longer than any can be: what is no log must not fill the memory."""
+    while line := stream.readline(_MOST_BYTES):
+        yield line
 
 
 def _reason(error: Exception) -> str:

@@ -51,14 +51,14 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def read_records(path: str) -> Iterator[Record | Fault]:
-    """The records of a log, one by one; ``-`` is standard input.
+def read_records(path: str, *, database: str | None = None) -> Iterator[Record | Fault]:
+    """The records of a log, one by one; ``-`` is standard input; of an audit log those of one database, if it is given.
 
     Raises:
         UsageError: It cannot be read.
     """
     with _opened(path) as stream:
-        yield from read_log(stream, "standard input" if path == "-" else path)
+        yield from read_log(stream, "standard input" if path == "-" else path, database=database)
 
 
 def report_faults(path: str, faults: Iterable[Fault], count: int, torn: int) -> None:

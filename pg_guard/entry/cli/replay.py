@@ -30,6 +30,7 @@ __all__ = ["replay"]
 @policy_option
 @catalog_options
 @principal_option
+@click.option("--database", metavar="NAME", help="Of an audit log, only the statements of this database.")
 @format_option
 @click.option(
     "--fail-on",
@@ -44,13 +45,15 @@ def replay(
     catalog_path: str | None,
     dsn: str | None,
     principal: tuple[str, ...],
+    database: str | None,
     output_format: str,
     fail_on: str,
 ) -> int:
     """Decide the statements of a log again.
 
-    LOG holds decision records, one JSON object a line; - is standard input. It is read line by line, so its size does
-    not matter. A last line that is torn is left out with a warning. --principal is who asks where a record does not say.
+    LOG holds decision records, or lines of an audit log, one JSON object a line; - is standard input. It is read line by
+    line, so its size does not matter. A last line that is torn is left out with a warning. --principal is who asks where a
+    record does not say.
 
     Exit codes: 0 same decisions, 1 other ones, 2 wrong usage or lines that are no records, 3 invalid policy.
     """
@@ -63,7 +66,8 @@ def replay(
     attributes = read_principal(principal)
     require_log(log)
     guard = load_guard(policy_path, catalog_path, dsn)
-    found = decide_again(read_records(log), guard, principal=attributes, progress=Progress("records replayed"))
+    records = read_records(log, database=database)
+    found = decide_again(records, guard, principal=attributes, progress=Progress("records replayed"))
     metadata = guard.policy.metadata
     document = {
         "schema": "pg-guard/replay/v1",

@@ -11,6 +11,8 @@ import pytest
 from pg_guard.compare.log import MAX_LINE, Fault, Record, read_log
 from pg_guard.compare.replay import replay
 from pg_guard.guard import Guard
+from pg_guard.observe.audit_lines import Head
+from pg_guard.observe.audit_masking import Masker
 from pg_guard.policy.load import parse_policy
 
 GUARD = Guard(parse_policy("schema: pg-guard/policy/v1\ntables: {deny: [secret]}\n").policy)
@@ -33,6 +35,67 @@ def test_a_record_gives_statement_origin_and_judgement() -> None:
     assert denied.statement.origin == "log:3"
     assert denied.judgement.denied
     assert "tables/denied" in denied.judgement.rules
+
+
+# -- audit logs ------------------------------------------------------------------------------------------------------------
+
+
+def audited(sql: str, **changes: Any) -> bytes:
+    """A line of an audit log about a statement."""
+    content = {
+        "event": "decision",
+        "database": "shop",
+        "principal": {"client": "bi-7", "subject": None, "attributes": {"tenant_id": 42}},
+        "decision": GUARD.check(sql).to_dict(),
+    }
+    return Head.new().link(content | changes)[0]
+
+
+def test_a_line_of_an_audit_log_gives_its_decision_and_who_asked() -> None:
+    (record,) = read(audited("TABLE secret"))
+    assert isinstance(record, Record)
+    assert record.judgement.denied
+    assert record.statement is not None
+    assert (record.statement.sql, record.statement.principal) == ("TABLE secret", {"client": "bi-7", "tenant_id": 42})
+    (nobody,) = read(audited("SELECT 1", principal=None))
+    assert isinstance(nobody, Record)
+    assert nobody.statement is not None
+    assert nobody.statement.principal is None
+
+
+def test_attributes_do_not_stand_in_for_who_it_was() -> None:
+    principal = {"client": "bi-7", "subject": None, "attributes": {"client": "admin", "scopes": "read"}}
+    (record,) = read(audited("SELECT 1", principal=principal))
+    assert isinstance(record, Record)
+    assert record.statement is not None
+    assert record.statement.principal == {"client": "bi-7", "scopes": "read"}
+
+
+def test_lines_about_no_decision_are_passed_over() -> None:
+    outcome = Head.new().link({"event": "outcome", "decision_id": "x"})[0]
+    recovered = Head.new().link({"event": "recovered"})[0]
+    found = read(audited("SELECT 1") + outcome + recovered + line("SELECT 2"))
+    assert [record.line for record in found] == [1, 4]
+
+
+def test_an_audit_line_without_its_decision_is_an_error() -> None:
+    for broken in (None, "x", {}, {"schema": "pg-guard/decision/v1"}):
+        (fault,) = read(audited("SELECT 1", decision=broken))
+        assert isinstance(fault, Fault)
+
+
+def test_lines_of_one_database_can_be_taken_out_of_a_log() -> None:
+    data = audited("SELECT 1") + audited("SELECT 2", database="hr") + audited("SELECT 3")
+    found = list(read_log(io.BytesIO(data), "log", database="shop"))
+    assert [record.line for record in found] == [1, 3]
+
+
+def test_masked_lines_cannot_be_decided_again() -> None:
+    masked = Masker("literals", b"k" * 16).mask(GUARD.check("SELECT 'a'").to_dict())
+    (record,) = read(audited("SELECT 1", decision=masked))
+    assert isinstance(record, Record)
+    assert record.statement is None
+    assert "masked" in record.why
 
 
 def test_a_record_of_monitor_mode_counts_by_what_it_would_refuse() -> None:
