@@ -3,7 +3,8 @@
 Every line is one ``write`` to a file that is opened for appending. Processes that share a file take turns by a lock on
 ``<file>.lock``, and each goes on from the last line that stands there, so there is one chain, whoever writes. A process that
 is killed in mid-write leaves a torn end: it was never acknowledged, so no statement ran on it. The next writer takes it off
-and says so in a line ``recovered``.
+and says so in a line ``recovered``. The lock file holds the end of the chain, too, so that a log that was moved away is gone on
+with, and one whose end was cut off is told.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import datetime
 import errno
 import fcntl
 import hashlib
+import json
 import logging
 import os
 import threading
@@ -33,6 +35,7 @@ __all__ = ["AuditFile", "Rotation", "parts_of"]
 _BLOCK: Final = 16_384
 _MOST_SEARCHED: Final = 4 * 1024 * 1024
 _DIGITS: Final = 12
+_STATE_BYTES: Final = 160
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +107,7 @@ class AuditFile:
                     reached, written = written, 0
                     self._sync()
                     written = reached
+                self._remember()
         except OSError as error:
             raise SinkError(written, f"{self.path.name}: {error.strerror or error}") from None
 
@@ -184,17 +188,36 @@ class AuditFile:
             self._born = self._first_time()
         if self._anchors is not None:
             self._anchors.compare(head)
+        known = self._remembered()
+        if known is not None and known.chain == head.chain and known.seq > head.seq:
+            missing = {"first": head.seq + 1, "last": known.seq}
+            _log.error("%s: the lines %d to %d are missing", self.path.name, *missing.values())
+            head = self._note(head, reason="missing lines", **missing)
         if torn:
-            note: Content = {"event": "recovered", "time": now(), "reason": "torn end", "bytes": len(torn)}
-            note["sha256"] = hashlib.sha256(torn).hexdigest()
-            line, head = head.link(note)
-            self._write(line, head)
             _log.warning("%s: a torn end of %d bytes was taken off", self.path.name, len(torn))
+            head = self._note(head, reason="torn end", bytes=len(torn), sha256=hashlib.sha256(torn).hexdigest())
         elif broken:
-            line, head = head.link({"event": "recovered", "time": now(), "reason": broken})
-            self._write(line, head)
             _log.error("%s: a new chain is begun: %s", self.path.name, broken)
+            head = self._note(head, reason=broken)
         return head
+
+    def _note(self, head: Head, **what: object) -> Head:
+        line, head = head.link({"event": "recovered", "time": now(), **what})
+        self._write(line, head)
+        return head
+
+    def _remember(self) -> None:
+        """Keep the chain's end in the lock file; it is only an aid, so that a failure does not count."""
+        if self._head is not None:
+            with contextlib.suppress(OSError):
+                os.pwrite(self._lock_fd, json.dumps(self._head).encode("ascii").ljust(_STATE_BYTES), 0)
+
+    def _remembered(self) -> Head | None:
+        try:
+            chain, seq, digest = json.loads(os.pread(self._lock_fd, _STATE_BYTES, 0))
+            return Head(str(chain), int(seq), str(digest))
+        except (ValueError, TypeError, OSError):
+            return None
 
     def _take_off_torn_end(self) -> bytes:
         end, torn = self._size, b""
@@ -218,7 +241,7 @@ class AuditFile:
         if last is None:
             older = parts_of(self.path)[-1:]
             if not older:
-                return Head.new(), ""
+                return self._remembered() or Head.new(), ""
             fd = os.open(older[0], os.O_RDONLY | os.O_CLOEXEC)
             try:
                 last = _last_line(fd, os.fstat(fd).st_size)

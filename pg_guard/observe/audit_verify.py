@@ -19,6 +19,7 @@ __all__ = ["Broken", "Verifier", "VerifyReport"]
 
 # Statements under way at a time are few; more than this are not remembered.
 _MOST_OPEN: Final = 100_000
+_MOST_NOTES: Final = 20
 
 
 class Broken(NamedTuple):
@@ -103,12 +104,12 @@ class Verifier:
 
     def _problem(self, line: bytes) -> str:
         if not line.endswith(b"\n"):
-            return "the end is torn, as after a crash: the next writer takes it off and says so"
+            return "the end is torn, as in mid-write or after a crash: the next writer takes it off and says so"
         try:
             parsed = parse_line(line)
         except Unreadable as error:
             return str(error)
-        problem = self._place(parsed) or self._anchor(parsed.head)
+        problem = self._place(parsed) or self._anchor(parsed.head) or self._recovery(parsed)
         if not problem:
             self._count(parsed)
         return problem
@@ -147,6 +148,19 @@ class Verifier:
             return f"the log was written anew: an anchor knows another line number {head.seq}"
         self._met.add((head.chain, head.seq))
         self.report.anchors += 1
+        return ""
+
+    def _recovery(self, parsed: Parsed) -> str:
+        """A writer that found something wrong when it went on says so in the chain."""
+        content = parsed.content
+        if content.get("event") != "recovered":
+            return ""
+        if content.get("reason") == "missing lines":
+            return (
+                f"the lines {content.get('first')} to {content.get('last')} were missing when the writer went on here"
+            )
+        if len(self.report.notes) < _MOST_NOTES:
+            self.report.notes.append(f"line number {parsed.head.seq}: the writer found: {content.get('reason')}")
         return ""
 
     def _count(self, parsed: Parsed) -> None:

@@ -142,6 +142,49 @@ def test_a_file_that_somebody_moves_away_is_begun_anew_without_an_error(tmp_path
     assert ids(path) == ["1", "2"]
 
 
+def test_a_chain_goes_on_when_the_files_were_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    one, two = AuditFile(path), AuditFile(path)
+    one.append([content(1)])
+    two.append([content(2), content(3)])
+    path.rename(tmp_path / "elsewhere")
+    one.append([content(4)])
+    two.append([content(5)])
+    one.close()
+    two.close()
+    assert [parse_line(line).head.seq for line in path.read_bytes().splitlines(keepends=True)] == [4, 5]
+    verifier = Verifier()
+    for file in (tmp_path / "elsewhere", path):
+        assert verifier.read(file.read_bytes().splitlines(keepends=True), file.name)
+
+
+def test_an_end_that_was_cut_off_is_told_in_the_log_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "audit.jsonl"
+    file = AuditFile(path)
+    file.append([content(number) for number in range(5)])
+    file.close()
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
+    again = AuditFile(path)
+    again.append([content(5)])
+    again.close()
+    assert "the lines 4 to 5 are missing" in caplog.text
+    verifier = Verifier()
+    verifier.read(path.read_bytes().splitlines(keepends=True), "log")
+    assert verifier.report.broken is not None
+    assert verifier.report.broken.line == 4
+    assert "the lines 4 to 5 were missing" in verifier.report.broken.message
+
+
+def test_a_lock_file_that_holds_nothing_of_use_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    for state in (b"", b"\0\xff", b"[1]", b"{}", b'["x", "y", "z"]'):
+        (tmp_path / "audit.jsonl.lock").write_bytes(state)
+        file = AuditFile(path)
+        file.append([content(state)])
+        file.close()
+    assert len(intact(path)) == 5
+
+
 # -- processes that are killed, and several of them ----------------------------------------------------------------------------
 
 
@@ -175,19 +218,32 @@ def test_no_acknowledged_line_is_lost_and_none_is_torn_when_writers_are_killed(t
 def test_a_torn_end_is_taken_off_and_told(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "audit.jsonl"
     file = AuditFile(path)
-    file.append([content(1), content(2)])
+    file.append([content(1)])
     file.close()
-    whole = path.read_bytes()
-    last = len(whole.splitlines(keepends=True)[-1])
-    path.write_bytes(whole[:-cut] if cut < last else whole[: -last + 1])
-    torn = path.read_bytes().rpartition(b"\n")[2]
+    # What a process leaves that is killed in the middle of its second line.
+    line, _ = parse_line(path.read_bytes()).head.link(content(2, padding="x" * 400))
+    torn = line[:-cut]
+    with path.open("ab") as end:
+        end.write(torn)
     again = AuditFile(path)
     again.append([content(3)])
     again.close()
     lines = intact(path)
     assert [line["event"] for line in lines] == ["decision", "recovered", "decision"]
-    assert lines[1]["reason"] == "torn end"
-    assert lines[1]["bytes"] == len(torn)
+    assert (lines[1]["reason"], lines[1]["bytes"]) == ("torn end", len(torn))
+
+
+def test_a_line_that_was_acknowledged_and_then_torn_is_told_as_missing(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    file = AuditFile(path)
+    file.append([content(1), content(2)])
+    file.close()
+    path.write_bytes(path.read_bytes()[:-5])
+    again = AuditFile(path)
+    again.append([content(3)])
+    again.close()
+    lines = [parse_line(line).content for line in path.read_bytes().splitlines(keepends=True)]
+    assert [line.get("reason") for line in lines] == [None, "missing lines", "torn end", None]
 
 
 def test_a_process_goes_on_behind_the_torn_end_that_another_left(tmp_path: Path) -> None:
