@@ -77,6 +77,7 @@ class Guard:
         self.packs = packs_of(policy, packs)
         self._program = with_checks(compile_policy(policy, catalog, self.packs), checks)
         self._shapes = ViewShapes()
+        self._visible: tuple[Relation, ...] | None = None
         self._digests = {"policy": policy.digest} | ({"catalog": catalog.digest} if catalog is not None else {})
         if self.packs:
             self._digests |= pack_digests(self.packs)
@@ -230,6 +231,12 @@ class Guard:
 
     def visible_relations(self) -> tuple[Relation, ...]:
         """Relations that the policy permits, in the order of the catalog; empty without a catalog."""
+        # Nothing of it changes, so that threads that find it at the same time find the same.
+        if self._visible is None:
+            self._visible = self._find_visible()
+        return self._visible
+
+    def _find_visible(self) -> tuple[Relation, ...]:
         if self.catalog is None:
             return ()
         kinds = ("table", "partitioned", "foreign", "view", "matview")

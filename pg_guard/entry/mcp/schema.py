@@ -20,10 +20,12 @@ from pg_guard.entry.mcp.answers import (
 )
 
 if TYPE_CHECKING:
-    from pg_guard.catalog.model import Catalog, Column, Relation
+    from collections.abc import Mapping
+
+    from pg_guard.catalog.model import Catalog, Column, Name, Relation
     from pg_guard.guard import Guard
 
-__all__ = ["describe_policy", "describe_table", "list_tables"]
+__all__ = ["count_tables", "describe_policy", "describe_table", "describe_tables", "list_tables"]
 
 MAX_TABLES = 500
 NOT_FOUND = "no such table or not permitted"
@@ -33,14 +35,7 @@ SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "pg_toast")
 
 def list_tables(guard: Guard, schema: str | None = None) -> TablesAnswer:
     """The relations that may be read, in one schema or in all but the system's; partitions go by their parent."""
-    shown = [
-        relation
-        for relation in guard.visible_relations()
-        if relation.kind in READABLE
-        and relation.partition_of is None
-        and (relation.schema == schema if schema else relation.schema not in SYSTEM_SCHEMAS)
-    ]
-    shown.sort(key=lambda relation: relation.key)
+    shown = _listed(guard, schema)
     return TablesAnswer(
         tables=tuple(
             TableInfo(
@@ -56,11 +51,38 @@ def list_tables(guard: Guard, schema: str | None = None) -> TablesAnswer:
     )
 
 
+def _listed(guard: Guard, schema: str | None = None) -> list[Relation]:
+    shown = [
+        relation
+        for relation in guard.visible_relations()
+        if relation.kind in READABLE
+        and relation.partition_of is None
+        and (relation.schema == schema if schema else relation.schema not in SYSTEM_SCHEMAS)
+    ]
+    return sorted(shown, key=lambda relation: relation.key)
+
+
+def count_tables(guard: Guard) -> int:
+    """How many relations `list_tables` would name without its limit."""
+    return len(_listed(guard))
+
+
+def describe_tables(guard: Guard) -> tuple[TableAnswer, ...]:
+    """The relations that `list_tables` names, each with its columns and keys."""
+    visible = {relation.key: relation for relation in guard.visible_relations()}
+    return tuple(_described(guard, relation, visible) for relation in _listed(guard)[:MAX_TABLES])
+
+
 def describe_table(guard: Guard, table: str) -> TableAnswer:
     """The columns and keys of a relation that may be read; otherwise an answer that does not tell why not."""
     relation = _find(guard, table)
-    if relation is None or guard.catalog is None:
+    if relation is None:
         return TableAnswer(found=False, message=NOT_FOUND)
+    return _described(guard, relation, {each.key: each for each in guard.visible_relations()})
+
+
+def _described(guard: Guard, relation: Relation, visible: Mapping[Name, Relation]) -> TableAnswer:
+    assert guard.catalog is not None  # a relation comes from one
     columns = guard.visible_columns(relation)
     names = {column.name for column in columns}
     notes = []
@@ -74,7 +96,7 @@ def describe_table(guard: Guard, table: str) -> TableAnswer:
         comment=relation.comment,
         columns=tuple(_column_info(guard.catalog, column) for column in columns),
         primary_key=_quoted(relation.primary_key) if names.issuperset(relation.primary_key) else (),
-        foreign_keys=_foreign_keys(guard, relation, names),
+        foreign_keys=_foreign_keys(guard, relation, names, visible),
         indexes=tuple(_quoted(index) for index in relation.indexes if index and names.issuperset(index)),
         rows=_rows(relation),
         notes=tuple(notes),
@@ -94,10 +116,7 @@ def describe_policy(guard: Guard) -> PolicyAnswer:
         mode=policy.mode,
         statements=policy.statements.allow,
         search_path=guard.search_path,
-        tables=sum(
-            relation.kind in READABLE and relation.partition_of is None and relation.schema not in SYSTEM_SCHEMAS
-            for relation in guard.visible_relations()
-        ),
+        tables=count_tables(guard),
         max_cost=policy.limits.cost,
         requirements=_all_requirements(guard),
         max_tables_per_select=policy.joins.max_tables,
@@ -154,8 +173,9 @@ def _column_info(catalog: Catalog, column: Column) -> ColumnInfo:
     )
 
 
-def _foreign_keys(guard: Guard, relation: Relation, names: set[str]) -> tuple[ForeignKeyInfo, ...]:
-    visible = {other.key: other for other in guard.visible_relations()}
+def _foreign_keys(
+    guard: Guard, relation: Relation, names: set[str], visible: Mapping[Name, Relation]
+) -> tuple[ForeignKeyInfo, ...]:
     shown = []
     for key in relation.foreign_keys:
         target = visible.get(key.target)
@@ -181,6 +201,8 @@ def _requirement_note(columns: tuple[str, ...]) -> str:
 
 def _all_requirements(guard: Guard) -> tuple[Requirement, ...]:
     """The requirements with the tables that may be read; patterns of the policy could tell hidden names."""
+    if not guard.policy.where:
+        return ()
     tables: dict[tuple[str, ...], list[str]] = {}
     for relation in sorted(guard.visible_relations(), key=lambda each: each.key):
         if relation.partition_of is None:

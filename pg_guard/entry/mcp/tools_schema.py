@@ -116,7 +116,7 @@ def databases_answer(service: Service) -> DatabasesAnswer:
                 database=name,
                 description=database.description,
                 policy=f"{database.guard.policy.metadata.name} {database.guard.policy.metadata.version}",
-                tables=visible_schema.describe_policy(database.guard).tables,
+                tables=visible_schema.count_tables(database.guard),
                 catalog_age_seconds=round(database.age_seconds, 1),
                 last_error=database.last_error,
             )
