@@ -158,6 +158,8 @@ def _kind_of_exception(_: object, __: str, event: EventDict) -> EventDict:
     info = event.pop("exc_info", None)
     event.pop("stack_info", None)
     event.pop("stack", None)
+    # The same text as uvicorn would colour it.
+    event.pop("color_message", None)
     error = (
         info[1]
         if isinstance(info, tuple)

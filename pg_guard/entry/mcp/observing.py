@@ -45,13 +45,18 @@ _STATUS_BY_CODE: Final[Mapping[str, Status]] = {
 }
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,40}")
 # What clients send reaches no log line and no label; a name that is none of these is "other".
+_AREAS: Final = {
+    "completion": ("complete",),
+    "logging": ("setLevel",),
+    "prompts": ("list", "get"),
+    "resources": ("list", "read", "subscribe", "unsubscribe"),
+    "server": ("discover",),
+    "subscriptions": ("listen",),
+    "tools": ("list", "call"),
+}
 _METHODS: Final = frozenset(
-    {
-        "initialize", "ping", "server/discover", "completion/complete", "logging/setLevel", "tools/list", "tools/call",
-        "resources/list", "resources/templates/list", "resources/read", "resources/subscribe", "resources/unsubscribe",
-        "prompts/list", "prompts/get", "subscriptions/listen",
-    }
-)  # fmt: skip
+    {"initialize", "ping", *(f"{area}/{verb}" for area, verbs in _AREAS.items() for verb in verbs)}
+)
 TOOLS: Final = frozenset(
     {
         "ask", "query", "run_sql", "check_sql", "explain_sql", "explain_denial", "list_databases", "list_tables",
