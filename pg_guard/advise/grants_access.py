@@ -62,7 +62,7 @@ def _objection(guard: Guard, reach: Reach, relation: Relation, columns: tuple[st
     if relation.columns and not columns:
         return "the policy denies all of its columns"
     hidden = [name for name in reach.names.descendants(relation.key) if reach.tables.denied(name)]
-    if hidden:
+    if hidden and not reach.tables.reviewed(relation.key):
         # PostgreSQL asks for no privilege on children that are read through their parent.
         return "its rows include those of children that the policy denies, and no privilege tells them apart"
     if (
