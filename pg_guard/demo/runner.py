@@ -109,7 +109,8 @@ async def _session(dsn: str, console: Console) -> tuple[str, list[Outcome], Aske
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-m", "pg_guard", "serve", "--policy", str(shipped_dir("policies") / "demo.yaml")],
-        env={**environment, "PG_GUARD_DSN": shop},
+        # The server shares this console; its log would stand between the demo's lines.
+        env={**environment, "PG_GUARD_DSN": shop, "PG_GUARD_LOGGING__LEVEL": "warning"},
     )
     outcomes = []
     options: dict[str, Any] = {"read_timeout_seconds": _SECONDS_PER_CALL, "sampling_callback": CannedModel()}
