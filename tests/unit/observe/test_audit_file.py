@@ -466,3 +466,20 @@ def test_anchors_that_cannot_be_written_do_not_stop_the_log(tmp_path: Path, capl
     file.close()
     assert ids(path) == ["1"]
     assert "the anchor of line 1 is missing" in caplog.text
+
+
+# -- clocks ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [-86_400 * 365, 86_400 * 365])
+def test_a_clock_that_jumps_breaks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: int) -> None:
+    path = tmp_path / "audit.jsonl"
+    file = AuditFile(path, rotation=Rotation(age=3600))
+    real = time.time
+    for offset in (0, jump, 0, jump):
+        monkeypatch.setattr(time, "time", lambda offset=offset: real() + offset)
+        for number in range(3):
+            file.append([content(f"{offset} {number}")])
+    file.close()
+    assert len(ids(path)) == 12
+    assert [part.name for part in files(path)] == sorted(part.name for part in files(path))
