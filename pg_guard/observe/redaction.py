@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -44,6 +45,15 @@ _PATTERNS: Final = (
      HIDDEN),
 )  # fmt: skip
 
+# A text without any of these is none of the patterns'; most texts are without.
+_HINTS: Final = re.compile(
+    r"://|authoriz|bearer|passw|pwd|passphrase|secret|token|api[_-]?key|credential|sk-|pgg_|eyJ|-----BEGIN",
+    re.IGNORECASE,
+)
+# Names of fields, levels, statuses come again with every line.
+_SHORT: Final = 64
+_REMEMBERED: Final = 2_048
+
 
 class Redactor:
     """Takes secrets out of texts.
@@ -57,6 +67,7 @@ class Redactor:
         # The longest first: one may hold another.
         ordered = sorted((each for each in spellings if len(each) >= _SHORTEST), key=lambda each: (-len(each), each))
         self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        self._short = lru_cache(_REMEMBERED)(self._redacted)
 
     @classmethod
     def of(cls, settings: BaseModel) -> Redactor:
@@ -68,12 +79,16 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without secrets; what is longer than 8192 characters is cut."""
+        return self._short(text) if len(text) <= _SHORT else self._redacted(text)
+
+    def _redacted(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
         if len(text) > _MOST_CHARACTERS:
             text = f"{text[:_MOST_CHARACTERS]}… ({len(text)} characters)"
-        for pattern, replacement in _PATTERNS:
-            text = pattern.sub(replacement, text)
+        if _HINTS.search(text):
+            for pattern, replacement in _PATTERNS:
+                text = pattern.sub(replacement, text)
         return text
 
     def value(self, value: Any, depth: int = 0) -> Any:

@@ -18,7 +18,14 @@ from pg_guard.observe.log_output import QueuedHandler, RotatingFile
 from pg_guard.observe.logging import logging_to_output
 from pg_guard.observe.redaction import Redactor, secrets_of
 from pg_guard.observe.statements import shown_statement, without_literals
-from pg_guard.settings import DatabaseSettings, LoggingSettings, ModelSettings, ResilienceSettings, Settings
+from pg_guard.settings import (
+    DatabaseSettings,
+    LoggingSettings,
+    ModelSettings,
+    ResilienceSettings,
+    Settings,
+    load_settings,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -348,3 +355,9 @@ def test_a_full_disk_costs_lines_only(tmp_path: Path) -> None:
     first, second = (tmp_path / "guard.log").read_text().splitlines()
     assert json.loads(first)["lines"] == 1
     assert second == "two"
+
+
+def test_a_file_of_the_settings_is_meant_from_their_directory(tmp_path: Path) -> None:
+    config = tmp_path / "pg-guard.yaml"
+    config.write_text("policy: p.yaml\nlogging: {file: logs/guard.log, level: debug}\n", encoding="utf-8")
+    assert load_settings(config).logging.file == tmp_path / "logs" / "guard.log"
