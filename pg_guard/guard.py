@@ -222,6 +222,10 @@ class Guard:
         """SHA-256, in hexadecimal, of all that decides: the policy, its packs, the catalog."""
         return _digest(json.dumps(self._digests, sort_keys=True))
 
+    def attributes(self, principal: Mapping[str, object] | None) -> dict[str, str | int | float | bool]:
+        """What ``:name`` stands for when this principal asks, after `principals` of the policy."""
+        return self._program.principals.attributes(principal)
+
     @property
     def search_path(self) -> tuple[str, ...]:
         """The search_path under which names were resolved; statements must run under the same."""

@@ -20,7 +20,7 @@ from pg_guard.ask.extract import extract_sql
 from pg_guard.ask.model import ModelError, Usage
 from pg_guard.ask.review import judge
 from pg_guard.errors import CostError, DatabaseError, ExecutionError, PgGuardError
-from pg_guard.execute.database import DatabaseUnknown
+from pg_guard.execute.databases import DatabaseUnknown
 from pg_guard.observe.audit import AuditUnavailable
 from pg_guard.observe.observer import Observer
 from pg_guard.report.told import told
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from pg_guard.ask.answer import AnswerCode
     from pg_guard.ask.model import Completion, LanguageModel, Message, Operation
-    from pg_guard.execute.database import Checked, Database, Databases
+    from pg_guard.execute.database import Checked, Database
+    from pg_guard.execute.databases import Databases
     from pg_guard.execute.executor import QueryResult
     from pg_guard.resilience.guarded import Resilience
     from pg_guard.settings import Settings

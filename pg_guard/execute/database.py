@@ -1,4 +1,4 @@
-"""One guarded database, and all of a server. In: settings. Out: decisions on the newest catalog, and results of allowed statements.
+"""One guarded database. In: settings. Out: decisions on the newest catalog, and results of allowed statements.
 
 The guard is replaced as a whole when the catalog is read again: a statement runs under the search_path of the guard that
 allowed it, and what was derived from the old catalog goes with it.
@@ -7,15 +7,14 @@ allowed it, and what was derived from the old catalog goes with it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from pg_guard.catalog.model import Catalog
-from pg_guard.errors import CatalogError, DatabaseError, ExecutionError, InternalError, PgGuardError, UsageError
+from pg_guard.errors import CatalogError, DatabaseError, ExecutionError, InternalError, PgGuardError
 from pg_guard.execute.executor import Executor, QueryResult
 from pg_guard.execute.plans import Plan, permitted_plan
 from pg_guard.guard import Guard
@@ -24,16 +23,16 @@ from pg_guard.observe.observer import Observer
 from pg_guard.policy.load import load_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from pg_guard.decision import Decision
     from pg_guard.execute.values import Json
     from pg_guard.observe.audit import Auditor, Entry, Operation
     from pg_guard.resilience.guarded import Resilience
-    from pg_guard.settings import CacheSettings, DatabaseSettings, Settings
+    from pg_guard.settings import CacheSettings, DatabaseSettings
 
-__all__ = ["Checked", "Database", "DatabaseUnknown", "Databases", "Health", "RefreshOutcome"]
+__all__ = ["Checked", "Database", "Health", "RefreshOutcome"]
 
 T = TypeVar("T")
 
@@ -43,18 +42,13 @@ _LONG_TEXT = 50_000
 _log = logging.getLogger(__name__)
 
 
-class DatabaseUnknown(PgGuardError):  # noqa: N818 - named for what a client is told
-    """A request names no database, or none that there is."""
-
-    code = "DATABASE_UNKNOWN"
-
-
 class Checked(NamedTuple):
-    """A decision, the guard that made it, and its record in the audit log, where there is one."""
+    """A decision, the guard that made it, its record in the audit log, where there is one, and settings that tell who asks."""
 
     decision: Decision
     guard: Guard
     entry: Entry | None = None
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 class RefreshOutcome(NamedTuple):
@@ -232,7 +226,7 @@ class Database:
                     )
             finally:
                 self._observer.decided(self.name, decision, span, entry.decision_id if entry is not None else None)
-        return Checked(decision, guard, entry)
+        return Checked(decision, guard, entry, _who_asks(guard.attributes(principal)))
 
     async def run(self, checked: Checked, *args: Json, principal: str | None = None) -> QueryResult:
         """Run a statement that was allowed.
@@ -254,7 +248,9 @@ class Database:
 
         async def run() -> QueryResult:
             async with self._observer.executing(self.name) as execution:
-                found = await self._executor.run(sql, *args, search_path=guard.search_path, max_cost=most)
+                found = await self._executor.run(
+                    sql, *args, search_path=guard.search_path, max_cost=most, settings=checked.settings
+                )
                 execution.rows = found.row_count
                 return found
 
@@ -273,7 +269,9 @@ class Database:
 
         async def explain() -> Json:
             async with self._observer.executing(self.name):
-                return await self._executor.explain(sql, *args, search_path=guard.search_path)
+                return await self._executor.explain(
+                    sql, *args, search_path=guard.search_path, settings=checked.settings
+                )
 
         async def permitted() -> Plan:
             if checked.decision.kind != "select":
@@ -351,6 +349,15 @@ class Database:
         return Health(True, (time.perf_counter() - started) * 1000, self.age_seconds, self.last_error)
 
 
+def _who_asks(attributes: Mapping[str, str | int | float | bool]) -> tuple[tuple[str, str], ...]:
+    """Attributes as settings ``pg_guard.<name>``: the policies for row-level security that `pg-guard grants` writes ask for them."""
+    return tuple(
+        (f"pg_guard.{name}", str(value).lower() if isinstance(value, bool) else str(value))
+        for name, value in sorted(attributes.items())
+        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,50}", name) and "\0" not in str(value)
+    )
+
+
 def _allowed(decision: Decision) -> str:
     if decision.sql is None:
         raise InternalError("a refused statement was about to run", hint="report it as a defect of pg-guard")
@@ -365,81 +372,3 @@ def _failure(error: BaseException, started: float) -> Outcome:
     return Outcome(
         "error", milliseconds, error=code, sqlstate=error.sqlstate if isinstance(error, ExecutionError) else ""
     )
-
-
-class Databases(Mapping[str, Database]):
-    """All databases of a server, by name."""
-
-    def __init__(self, databases: Mapping[str, Database]) -> None:
-        self._databases = dict(databases)
-
-    @classmethod
-    async def open(
-        cls,
-        settings: Settings,
-        resilience: Resilience | None = None,
-        auditor: Auditor | None = None,
-        observer: Observer | None = None,
-    ) -> Databases:
-        """Open every database of the settings at the same time.
-
-        Raises:
-            UsageError: There is none, or a policy file cannot be read.
-            PgGuardError: As for `Database.open`; what was opened is closed again.
-        """
-        if not settings.databases:
-            raise UsageError("no database is configured", hint="set PG_GUARD_DSN, or databases in the settings file")
-
-        async def open_one(name: str, each: DatabaseSettings) -> Database:
-            policy = each.policy or settings.policy
-            assert policy is not None  # the settings demand one
-            return await Database.open(
-                name,
-                each,
-                policy=policy,
-                cache=settings.cache,
-                resilience=resilience,
-                auditor=auditor,
-                observer=observer,
-            )
-
-        opening = [asyncio.ensure_future(open_one(name, each)) for name, each in settings.databases.items()]
-        try:
-            await asyncio.gather(*opening)
-        except BaseException:
-            for task in opening:
-                task.cancel()
-            for outcome in await asyncio.gather(*opening, return_exceptions=True):
-                if isinstance(outcome, Database):
-                    await outcome.close()
-            raise
-        return cls({task.result().name: task.result() for task in opening})
-
-    def resolve(self, name: str | None) -> Database:
-        """The database that a request means: the named one, or the only one.
-
-        Raises:
-            DatabaseUnknown: There is no such database, or a name is needed.
-        """
-        if name is None and len(self._databases) == 1:
-            return next(iter(self._databases.values()))
-        if name is not None and name in self._databases:
-            return self._databases[name]
-        names = ", ".join(sorted(self._databases))
-        if name is None:
-            raise DatabaseUnknown("the request names no database, and there are several", hint=f"name one of: {names}")
-        raise DatabaseUnknown(f"there is no database {name!r}", hint=f"name one of: {names}")
-
-    async def close(self) -> None:
-        """Close all."""
-        with contextlib.suppress(Exception):
-            await asyncio.gather(*(database.close() for database in self._databases.values()))
-
-    def __getitem__(self, name: str) -> Database:
-        return self._databases[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._databases)
-
-    def __len__(self) -> int:
-        return len(self._databases)

@@ -129,7 +129,12 @@ class Executor:
         await self.close()
 
     async def run(
-        self, sql: str, *args: Json, search_path: Sequence[str] | None = None, max_cost: float | None = None
+        self,
+        sql: str,
+        *args: Json,
+        search_path: Sequence[str] | None = None,
+        max_cost: float | None = None,
+        settings: Sequence[tuple[str, str]] = (),
     ) -> QueryResult:
         """Run one statement and throw away whatever it changed.
 
@@ -141,6 +146,7 @@ class Executor:
             search_path: Schemas under which names were resolved; those of `open` when left out.
             max_cost: Highest cost that the planner may estimate, asked in the same transaction; for a statement that EXPLAIN
                 takes (SELECT, VALUES, WITH).
+            settings: Further settings of the transaction, as what row-level security asks for.
 
         Raises:
             CostError: The estimate is over `max_cost`; nothing was run.
@@ -148,7 +154,7 @@ class Executor:
             DatabaseError: No connection, or it was lost on the way.
         """
         started = time.perf_counter()
-        async with self._pool.transaction(search_path) as session:
+        async with self._pool.transaction(search_path, settings) as session:
             try:
                 async with asyncio.timeout(self._seconds + _SECONDS_OF_GRACE):
                     if max_cost is not None:
@@ -169,13 +175,20 @@ class Executor:
             duration_ms=(time.perf_counter() - started) * 1000,
         )
 
-    async def explain(self, sql: str, *args: Json, search_path: Sequence[str] | None = None) -> Json:
+    async def explain(
+        self,
+        sql: str,
+        *args: Json,
+        search_path: Sequence[str] | None = None,
+        settings: Sequence[tuple[str, str]] = (),
+    ) -> Json:
         """Ask the planner about one statement without running it.
 
         Args:
             sql: The text that the guard allowed: a SELECT, VALUES or WITH.
             args: As for `run`.
             search_path: As for `run`.
+            settings: As for `run`.
 
         Returns:
             The plan as EXPLAIN (FORMAT JSON, VERBOSE) tells it: ``{"Plan": {…}}``.
@@ -184,7 +197,7 @@ class Executor:
             ExecutionError: PostgreSQL refused or cancelled it.
             DatabaseError: No connection, or it was lost on the way.
         """
-        async with self._pool.transaction(search_path) as session:
+        async with self._pool.transaction(search_path, settings) as session:
             try:
                 async with asyncio.timeout(self._seconds + _SECONDS_OF_GRACE):
                     return await self._plan(session, sql, args, "FORMAT JSON, VERBOSE")

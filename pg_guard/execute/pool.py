@@ -142,16 +142,19 @@ class SessionPool:
             self._pool.terminate()
 
     @contextlib.asynccontextmanager
-    async def transaction(self, search_path: Sequence[str] | None = None) -> AsyncIterator[Session]:
+    async def transaction(
+        self, search_path: Sequence[str] | None = None, extra: Sequence[tuple[str, str]] = ()
+    ) -> AsyncIterator[Session]:
         """A session inside of a read-only transaction with the pinned settings.
 
         Args:
             search_path: Schemas for this transaction alone; those of the pool when left out.
+            extra: Further settings for this transaction alone, names of a deployment's own such as ``pg_guard.tenant_id``.
 
         Raises:
             DatabaseError: No connection is free or can be made, or a setting is refused.
         """
-        session = await self._begin(self._settings_for(search_path))
+        session = await self._begin((*self._settings_for(search_path), *extra))
         try:
             yield session
         finally:

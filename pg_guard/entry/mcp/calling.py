@@ -12,7 +12,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent
 
 from pg_guard.entry.mcp.answers import ErrorAnswer
-from pg_guard.execute.database import DatabaseUnknown
+from pg_guard.execute.databases import DatabaseUnknown
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

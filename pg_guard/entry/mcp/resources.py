@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pg_guard.entry.mcp import schema as visible_schema
 from pg_guard.entry.mcp.tools_schema import databases_answer
-from pg_guard.execute.database import DatabaseUnknown
+from pg_guard.execute.databases import DatabaseUnknown
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer

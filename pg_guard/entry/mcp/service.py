@@ -10,7 +10,7 @@ from pg_guard.ask.openai_model import OpenAIModel
 from pg_guard.ask.pipeline import AskPipeline
 from pg_guard.entry.mcp.cursors import Cursors
 from pg_guard.entry.mcp.kept import Kept
-from pg_guard.execute.database import Databases
+from pg_guard.execute.databases import Databases
 from pg_guard.observe.audit import open_audit_log
 from pg_guard.observe.observer import Observer, open_observer
 from pg_guard.resilience.guarded import Resilience

@@ -9,7 +9,7 @@ from pg_guard.ask.answer import AnswerCode, WarningCode
 from pg_guard.ask.model import ModelError
 from pg_guard.entry.reference.markdown import code, prose, table
 from pg_guard.errors import PgGuardError
-from pg_guard.execute.database import DatabaseUnknown
+from pg_guard.execute.databases import DatabaseUnknown
 from pg_guard.observe.audit import AuditUnavailable
 from pg_guard.resilience.errors import ResilienceError
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pg_guard.ask.context import ContextIndex, SchemaContext
 from pg_guard.ask.render import estimate_tokens
 from pg_guard.catalog.model import Catalog, Name
-from pg_guard.execute.database import Databases
+from pg_guard.execute.databases import Databases
 from pg_guard.guard import Guard
 from pg_guard.settings import Settings
 from tests.support.large_catalog import SIZE, large_catalog

@@ -12,7 +12,7 @@ import pytest
 
 from pg_guard.ask.openai_model import OpenAIModel
 from pg_guard.ask.pipeline import AskPipeline
-from pg_guard.execute.database import Databases
+from pg_guard.execute.databases import Databases
 from pg_guard.resilience.guarded import Resilience
 from pg_guard.settings import Settings
 from tests.support.scripted_model import Cut, Fail, Garbage, Hang, Say, ScriptedModel

@@ -10,7 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from pg_guard.errors import CostError, DatabaseError, ExecutionError, InternalError, PolicyError, UsageError
-from pg_guard.execute.database import Database, Databases, DatabaseUnknown
+from pg_guard.execute.database import Database
+from pg_guard.execute.databases import Databases, DatabaseUnknown
 from pg_guard.resilience.guarded import Resilience
 from pg_guard.settings import CacheSettings, CallSettings, DatabaseSettings, ResilienceSettings, Settings
 
@@ -259,3 +260,29 @@ async def test_what_cannot_be_opened(demo_dsn: str, policy: Path) -> None:
     policy.write_text("nonsense: true", encoding="utf-8")  # noqa: ASYNC240 - a small file
     with pytest.raises(PolicyError):
         await Database.open("shop", DatabaseSettings(dsn=SecretStr(demo_dsn)), policy=policy, cache=QUIET)
+
+
+async def test_row_level_security_sees_who_asks(demo_dsn: str, policy: Path) -> None:
+    text = POLICY + 'where: [{table: orders, equals: {tenant_id: ":tenant_id"}}]\n'
+    connection = await asyncpg.connect(demo_dsn)
+    await connection.execute(
+        "CREATE ROLE scoped LOGIN; GRANT USAGE ON SCHEMA public TO scoped; GRANT SELECT ON orders TO scoped;"
+        "ALTER TABLE orders ENABLE ROW LEVEL SECURITY;"
+        "CREATE POLICY own ON orders TO scoped USING (tenant_id = current_setting('pg_guard.tenant_id', true)::integer)"
+    )
+    database = None
+    try:
+        database = await _open(demo_dsn.replace("postgres@", "scoped@"), policy, text)
+        expected = dict(await connection.fetch("SELECT tenant_id, count(*) FROM orders GROUP BY tenant_id"))
+        for tenant, count in expected.items():
+            sql = f"SELECT count(*) FROM orders WHERE tenant_id = {tenant}"
+            result = await database.run(await database.check(sql, {"tenant_id": tenant}))
+            assert result.rows == [[count]]
+    finally:
+        if database is not None:
+            await database.close()
+        await connection.execute(
+            "DROP POLICY own ON orders; ALTER TABLE orders DISABLE ROW LEVEL SECURITY;"
+            "REVOKE ALL ON orders FROM scoped; REVOKE ALL ON SCHEMA public FROM scoped; DROP ROLE scoped"
+        )
+        await connection.close()
