@@ -200,6 +200,8 @@ async def test_beside_mcp_over_http_a_scope_opens_the_endpoints(demo_dsn: str, t
             for path in ("/metrics", "/health/detailed", "/health/queue"):
                 assert (await get(path, client_token)).status_code == 401
                 assert (await get(path, watcher)).status_code == 200
+                # A proxy on this machine passes on requests of everybody.
+                assert (await http.get(server.origin + path)).status_code == 401
             assert (await http.get(server.origin + "/health/ready", headers=STRANGER)).json() == {"status": "ready"}
             text = (await get("/metrics", watcher)).text
         assert "\npg_guard_concurrent_sessions 1.0\n" in text

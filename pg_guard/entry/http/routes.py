@@ -42,12 +42,15 @@ _PROXIED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-i
 _LONGEST_TOKEN: Final = 16_384
 
 
-def observability_routes(view: ServerView, verifier: TokenVerifier | None = None) -> list[Route]:
+def observability_routes(
+    view: ServerView, verifier: TokenVerifier | None = None, *, trust_local: bool = True
+) -> list[Route]:
     """Routes for an application of Starlette.
 
     Args:
         view: The server.
         verifier: Whose tokens are accepted beside `observability.token`.
+        trust_local: Programs of this machine need no token. Not where a proxy of this machine passes on requests of others.
     """
 
     async def health(_: Request) -> Response:
@@ -81,7 +84,7 @@ def observability_routes(view: ServerView, verifier: TokenVerifier | None = None
     async def is_trusted(request: Request) -> bool:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if not scheme:
-            return _is_local(request)
+            return trust_local and _is_local(request)
         # A wrong token is not made good by where it comes from.
         return scheme.lower() == "bearer" and await _is_known(token.strip(), view, verifier)
 
