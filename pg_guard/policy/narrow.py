@@ -245,7 +245,8 @@ class _Merge:
             here = (*path, index)
             if not covers_table(known, entry) and format_path(here) not in reported:
                 self.loosens(
-                    here, "a view that is named without wildcards counts as reviewed: it may use what is denied elsewhere"
+                    here,
+                    "a view that is named without wildcards counts as reviewed: it may use what is denied elsewhere",
                 )
 
     def search_path(self) -> None:
