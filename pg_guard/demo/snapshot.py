@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["PARTS", "read_sample_catalog", "snapshot_file", "stable"]
 
 PARTS: Final = ("catalogs", "demo.json")
+# Objects of a database's users have oids from here on (FirstNormalObjectId in src/include/access/transam.h).
+_FIRST_OF_USERS: Final = 16_384
 _SYSTEM: Final = ("pg_catalog", "information_schema", "pg_toast")
 
 
@@ -34,7 +36,8 @@ def snapshot_file() -> Path:
 def stable(catalog: Catalog) -> Catalog:
     """The catalog without what differs from one server to the next, or from one hour to the next.
 
-    That is the minor version, settings, the name of the superuser, and how many rows the system's own tables have.
+    That is the minor version, settings, the name of the superuser, how many rows the system's own tables have, and TOAST tables
+    of tables that are no system's: their names are numbers that follow from what was made before.
     """
     return replace(
         catalog,
@@ -43,9 +46,16 @@ def stable(catalog: Catalog) -> Catalog:
         relations=tuple(
             replace(relation, owner="owner", rows=-1.0 if relation.schema in _SYSTEM else relation.rows)
             for relation in catalog.relations
+            if not (relation.schema == "pg_toast" and _number(relation.name) >= _FIRST_OF_USERS)
         ),
         functions=tuple(replace(function, owner="owner") for function in catalog.functions),
     )
+
+
+def _number(name: str) -> int:
+    """The number in a name such as ``pg_toast_1255``."""
+    digits = name.removeprefix("pg_toast_").partition("_")[0]
+    return int(digits) if digits.isdigit() else 0
 
 
 async def read_sample_catalog(dsn: str) -> Catalog:
