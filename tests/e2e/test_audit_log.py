@@ -252,13 +252,17 @@ async def test_a_cancelled_statement_has_an_outcome(demo_dsn: str, tmp_path: Pat
     path = tmp_path / "audit.jsonl"
     async with connected("--policy", POLICY, env=environment(demo_dsn, path)) as client:
         running = asyncio.create_task(client.call_tool("run_sql", {"sql": SLOW}))
+        async with asyncio.timeout(60):
+            # A statement of an earlier test may still be ending on the same server: first this one is recorded.
+            while not (path.exists() and decisions(path)):  # noqa: ASYNC110 - nothing tells; a small file
+                await asyncio.sleep(0.05)
         await wait_until_running(demo_dsn)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await call(client, "run_sql", sql="SELECT 1")
         slow, _ = decisions(path)
         # PostgreSQL answers to a cancellation when it can; a client that closes at once may end the server before.
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while outcome(path, slow) is None:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.05)
     done = outcome(path, slow)
