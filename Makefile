@@ -1,7 +1,7 @@
 # Two commands do everything: `make demo` and `make test`. Both create .venv and install what is needed.
 PYTHON ?= python3
-# One worker per core, each with a PostgreSQL of its own.
-ARGS ?= -n auto --maxprocesses 4
+# One worker per core, each with a PostgreSQL of its own; a worker that is done takes tests from another.
+ARGS ?= -n auto --maxprocesses 4 --dist worksteal
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
