@@ -20,15 +20,14 @@ from pg_guard.execute.plans import Plan, permitted_plan
 from pg_guard.guard import Guard
 from pg_guard.observe.audit import Outcome
 from pg_guard.observe.observer import Observer
-from pg_guard.policy.load import load_policy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from pathlib import Path
 
     from pg_guard.decision import Decision
     from pg_guard.execute.values import Json
     from pg_guard.observe.audit import Auditor, Entry, Operation
+    from pg_guard.policy.load import LoadedPolicy
     from pg_guard.resilience.guarded import Resilience
     from pg_guard.settings import CacheSettings, DatabaseSettings
 
@@ -116,25 +115,31 @@ class Database:
         name: str,
         settings: DatabaseSettings,
         *,
-        policy: Path,
+        policy: LoadedPolicy,
         cache: CacheSettings,
         resilience: Resilience | None = None,
         auditor: Auditor | None = None,
         observer: Observer | None = None,
     ) -> Database:
-        """Load policy and catalog, and connect.
+        """Read the catalog, and connect.
+
+        Args:
+            name: As settings and requests call it.
+            settings: How to reach it.
+            policy: Its policy, loaded.
+            cache: How long the catalog may take.
+            resilience: Slots and circuits.
+            auditor: Where decisions are recorded.
+            observer: Who is told.
 
         Raises:
-            UsageError: The policy file cannot be read.
-            PolicyError: It is not a valid policy.
+            PolicyError: A pack that the policy uses does not fit.
             DatabaseError: The database cannot be reached.
             CatalogError: Its catalog cannot be read in time.
         """
-        # First, so that an invalid policy is reported without a database.
-        loaded = load_policy(policy)
         dsn = settings.uri(name)
         catalog = await Catalog.from_database(dsn, timeout=cache.startup_timeout)
-        guard = Guard(loaded.policy, catalog, loaded.packs)
+        guard = Guard(policy.policy, catalog, policy.packs)
         limits = guard.policy.limits
         executor = await Executor.open(
             dsn,

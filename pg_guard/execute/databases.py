@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard.errors import PgGuardError, UsageError
 from pg_guard.execute.database import Database
+from pg_guard.execute.deployed import deployed_policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,13 +51,14 @@ class Databases(Mapping[str, Database]):
         if not settings.databases:
             raise UsageError("no database is configured", hint="set PG_GUARD_DSN, or databases in the settings file")
 
+        # First, so that invalid policies are reported without a database.
+        policies = deployed_policies(settings)
+
         async def open_one(name: str, each: DatabaseSettings) -> Database:
-            policy = each.policy or settings.policy
-            assert policy is not None  # the settings demand one
             return await Database.open(
                 name,
                 each,
-                policy=policy,
+                policy=policies[name],
                 cache=settings.cache,
                 resilience=resilience,
                 auditor=auditor,

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from pg_guard.errors import CostError, ExecutionError, InternalError
 from pg_guard.execute.database import Database
 from pg_guard.observe.audit import AuditUnavailable, Entry
+from pg_guard.policy.load import load_policy
 from pg_guard.settings import CacheSettings, DatabaseSettings
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ async def database(demo_dsn: str, tmp_path: Path, auditor: Memory) -> AsyncItera
     policy.write_text(POLICY, encoding="utf-8")
     settings = DatabaseSettings(dsn=SecretStr(demo_dsn))
     cache = CacheSettings(auto_refresh=False)
-    opened = await Database.open("shop", settings, policy=policy, cache=cache, auditor=auditor)
+    opened = await Database.open("shop", settings, policy=load_policy(policy), cache=cache, auditor=auditor)
     yield opened
     await opened.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from pg_guard.errors import CostError, DatabaseError, ExecutionError, InternalError, PolicyError, UsageError
 from pg_guard.execute.database import Database
 from pg_guard.execute.databases import Databases, DatabaseUnknown
+from pg_guard.policy.load import load_policy
 from pg_guard.resilience.guarded import Resilience
 from pg_guard.settings import CacheSettings, CallSettings, DatabaseSettings, ResilienceSettings, Settings
 
@@ -40,7 +41,9 @@ def policy(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def database(demo_dsn: str, policy: Path) -> AsyncIterator[Database]:
-    opened = await Database.open("shop", DatabaseSettings(dsn=SecretStr(demo_dsn)), policy=policy, cache=QUIET)
+    opened = await Database.open(
+        "shop", DatabaseSettings(dsn=SecretStr(demo_dsn)), policy=load_policy(policy), cache=QUIET
+    )
     yield opened
     await opened.close()
 
@@ -48,7 +51,7 @@ async def database(demo_dsn: str, policy: Path) -> AsyncIterator[Database]:
 async def _open(dsn: str, policy: Path, text: str, **cache: float) -> Database:
     policy.write_text(text, encoding="utf-8")  # noqa: ASYNC240 - a small file
     settings = CacheSettings.model_validate({"auto_refresh": bool(cache)} | cache)
-    return await Database.open("shop", DatabaseSettings(dsn=SecretStr(dsn)), policy=policy, cache=settings)
+    return await Database.open("shop", DatabaseSettings(dsn=SecretStr(dsn)), policy=load_policy(policy), cache=settings)
 
 
 async def test_an_allowed_statement_runs_and_a_refused_one_cannot(database: Database) -> None:
@@ -208,7 +211,7 @@ async def test_health_of_a_database_that_answers(database: Database) -> None:
 async def test_two_hundred_calls_with_a_pool_of_five(demo_dsn: str, policy: Path) -> None:
     resilience = Resilience(ResilienceSettings(database=CallSettings(concurrency=5), queue_size=300))
     settings = DatabaseSettings(dsn=SecretStr(demo_dsn), pool_max=5)
-    database = await Database.open("shop", settings, policy=policy, cache=QUIET, resilience=resilience)
+    database = await Database.open("shop", settings, policy=load_policy(policy), cache=QUIET, resilience=resilience)
     try:
         checked = await database.check("SELECT count(*) FROM orders")
         results = await asyncio.gather(*(database.run(checked) for _ in range(200)))
@@ -258,8 +261,10 @@ async def test_what_cannot_be_opened(demo_dsn: str, policy: Path) -> None:
     with pytest.raises(UsageError, match="no database is configured"):
         await Databases.open(Settings())
     policy.write_text("nonsense: true", encoding="utf-8")  # noqa: ASYNC240 - a small file
-    with pytest.raises(PolicyError):
-        await Database.open("shop", DatabaseSettings(dsn=SecretStr(demo_dsn)), policy=policy, cache=QUIET)
+    one: Any = {"shop": {"dsn": demo_dsn}, "other": {"dsn": demo_dsn}}
+    with pytest.raises(PolicyError) as caught:
+        await Databases.open(Settings(databases=one, policy=policy, cache=QUIET))
+    assert len(caught.value.problems) == len(set(caught.value.problems))
 
 
 async def test_row_level_security_sees_who_asks(demo_dsn: str, policy: Path) -> None:

@@ -1,0 +1,26 @@
+"""The deployment's settings: one tree, from flags, the environment, `.env` and a YAML file."""
+
+from pg_guard.settings.asking import ModelSettings, ValidationSettings
+from pg_guard.settings.audit import AuditSettings
+from pg_guard.settings.calls import CallSettings, ResilienceSettings
+from pg_guard.settings.databases import CacheSettings, DatabaseSettings
+from pg_guard.settings.http import HttpSettings, OAuthSettings
+from pg_guard.settings.observing import LoggingSettings, ObservabilitySettings
+from pg_guard.settings.tree import PREFIX, Settings, load_settings
+
+__all__ = [
+    "PREFIX",
+    "AuditSettings",
+    "CacheSettings",
+    "CallSettings",
+    "DatabaseSettings",
+    "HttpSettings",
+    "LoggingSettings",
+    "ModelSettings",
+    "OAuthSettings",
+    "ObservabilitySettings",
+    "ResilienceSettings",
+    "Settings",
+    "ValidationSettings",
+    "load_settings",
+]
