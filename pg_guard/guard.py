@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING
 
 from pg_guard.checks.base import Subject
-from pg_guard.checks.where import WhereCheck
 from pg_guard.decision import SEVERITIES, Decision, Finding
 from pg_guard.explanation import Explanation, Trace
 from pg_guard.facts.extract import extract
@@ -24,6 +23,7 @@ from pg_guard.policy.compile import compile_policy
 from pg_guard.policy.custom import check_names, with_checks
 from pg_guard.policy.load import load_policy
 from pg_guard.policy.using import open_policy, pack_digests, packs_of
+from pg_guard.policy.visibility import Visibility
 from pg_guard.sql.agree import differences, lexical_differences
 from pg_guard.sql.parse import read_sqlglot, tokenize
 from pg_guard.sql.text import HARD_TOKENS, Refusal, SqlText, admit
@@ -77,7 +77,7 @@ class Guard:
         self.packs = packs_of(policy, packs)
         self._program = with_checks(compile_policy(policy, catalog, self.packs), checks)
         self._shapes = ViewShapes()
-        self._visible: tuple[Relation, ...] | None = None
+        self._visibility = Visibility(self._program, self._shapes)
         self._digests = {"policy": policy.digest} | ({"catalog": catalog.digest} if catalog is not None else {})
         if self.packs:
             self._digests |= pack_digests(self.packs)
@@ -235,88 +235,19 @@ class Guard:
 
     def visible_relations(self) -> tuple[Relation, ...]:
         """Relations that the policy permits, in the order of the catalog; empty without a catalog."""
-        # Nothing of it changes, so that threads that find it at the same time find the same.
-        if self._visible is None:
-            self._visible = self._find_visible()
-        return self._visible
-
-    def _find_visible(self) -> tuple[Relation, ...]:
-        if self.catalog is None:
-            return ()
-        kinds = ("table", "partitioned", "foreign", "view", "matview")
-        return tuple(
-            relation
-            for relation in self.catalog.relations
-            if relation.kind in kinds
-            and self._program.tables.permitted(relation.key)
-            and not self._leads_to_hidden(relation)
-        )
-
-    def _leads_to_hidden(self, relation: Relation) -> bool:
-        tables, names = self._program.tables, self._program.names
-        if tables.reviewed(relation.key):
-            return False
-        if any(tables.denied(parent) for parent in names.ancestors(relation)):
-            return True
-        return relation.kind in ("view", "matview") and self._reads_hidden(relation)
-
-    def _reads_hidden(self, relation: Relation) -> bool:
-        """Does a view read a denied relation, or choose its rows by a denied column?"""
-        tables, names = self._program.tables, self._program.names
-        shape = self._shapes.shape(names, relation)
-        if any(self._program.columns.hidden(base.relation, base.column) for base in shape.conditions):
-            return True
-        return any(
-            tables.denied(name) and not any(tables.reviewed(step) for step in use.via)
-            for use in shape.relations
-            for name in use.names
-        )
-
-    def reviewed_relations(self) -> tuple[Relation, ...]:
-        """Views that `tables.allow` names exactly although they read what the policy denies: declared exceptions."""
-        if self.catalog is None:
-            return ()
-        tables = self._program.tables
-        return tuple(
-            relation
-            for relation in self.catalog.relations
-            if relation.kind in ("view", "matview")
-            and tables.reviewed(relation.key)
-            and not tables.denied(relation.key)
-            and (self._reads_hidden(relation) or self._shows_hidden(relation))
-        )
-
-    def _shows_hidden(self, relation: Relation) -> bool:
-        """Does a denied column flow into a column of the view?"""
-        flows = self._shapes.shape(self._program.names, relation).columns
-        hidden = self._program.columns.hidden
-        return any(hidden(base.relation, base.column) for bases in flows.values() for base in bases)
-
-    def requirements(self, relation: Relation) -> tuple[tuple[str, ...], ...]:
-        """Conditions that each use of a relation must carry: the columns to hold, or () for any restriction."""
-        clauses = [check.clauses for check in self._program.checks if isinstance(check, WhereCheck)]
-        return tuple(
-            tuple(dict.fromkeys((*clause.columns, *(column for column, _ in clause.equals))))
-            for group in clauses
-            for clause in group
-            if clause.concerns((relation.key,), self._program.names)
-        )
+        return self._visibility.relations
 
     def visible_columns(self, relation: Relation) -> tuple[Column, ...]:
         """Columns of a relation that the policy permits, in order; through views by what flows into them."""
-        columns, names = self._program.columns, self._program.names
-        if self._program.tables.reviewed(relation.key):
-            flows = {}
-        elif relation.kind in ("view", "matview"):
-            flows = self._shapes.shape(names, relation).columns
-        else:
-            flows = self._shapes.generated(names, relation)
-        return tuple(
-            column
-            for column in relation.columns
-            if not columns.hidden(relation.key, column.name)
-            and not any(columns.hidden(base.relation, base.column) for base in flows.get(column.name, ()))
-        )
+        return self._visibility.columns(relation)
+
+    def reviewed_relations(self) -> tuple[Relation, ...]:
+        """Views that `tables.allow` names exactly although they read what the policy denies: declared exceptions."""
+        return self._visibility.reviewed()
+
+    def requirements(self, relation: Relation) -> tuple[tuple[str, ...], ...]:
+        """Conditions that each use of a relation must carry: the columns to hold, or () for any restriction."""
+        return self._visibility.requirements(relation)
 
 
 def _compare(text: SqlText, tokens: list[Token] | None, facts: Facts, trace: Trace | None) -> list[Finding]:

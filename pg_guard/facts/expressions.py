@@ -10,9 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pg_guard.catalog.model import Name
-from pg_guard.decision import Named
-from pg_guard.facts import calls, implicit, operators, references, sqljson
-from pg_guard.facts.model import TypeUse, Use
+from pg_guard.facts import calls, casts, implicit, operators, references, sqljson
 from pg_guard.facts.names import PG, UNKNOWN
 from pg_guard.facts.resolution import RECORD
 from pg_guard.facts.scopes import Expr, Scope
@@ -20,10 +18,11 @@ from pg_guard.facts.scopes import Expr, Scope
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pg_guard.facts.model import Use
     from pg_guard.facts.reader import Reader
     from pg_guard.sql.witness import Node
 
-__all__ = ["merge", "read", "read_all", "read_fields", "read_type"]
+__all__ = ["merge", "read", "read_all", "read_fields"]
 
 _BOOL = Name(PG, "bool")
 _TEXT = Name(PG, "text")
@@ -175,7 +174,7 @@ def read_fields(reader: Reader, body: Node, scope: Scope, use: Use, parts: list[
         elif isinstance(value, dict) and value:
             typed = _TYPED_FIELDS.get(field)
             if typed == "TypeName":
-                read_type(reader, value)
+                casts.read_type(reader, value)
             elif typed == "WindowDef":
                 calls.read_over(reader, value, scope)
             elif next(iter(value))[0].isupper():
@@ -216,99 +215,6 @@ def _read_param(reader: Reader, node: Node, _scope: Scope, _use: Use) -> Expr:
     reader.facts.parameters.append(reader.at(node["ParamRef"].get("location", -1)))
     # A parameter takes its type from where it stands, as an untyped literal does.
     return Expr(UNKNOWN, constant=True, value="$")
-
-
-def _read_cast(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
-    body = node["TypeCast"]
-    arg = read(reader, body.get("arg"), scope, use)
-    system = arg.direct is not None and arg.direct.name == "tableoid"
-    type_ = read_type(reader, body["typeName"], arg, system_column=system)
-    # `same` keeps `CAST(tenant_id AS integer) = 42` a condition on the column where the cast changes no value.
-    # A length or a scale may merge values: varchar(1) makes one of 'ab' and 'ac'.
-    same = (
-        arg.direct is not None
-        and not body["typeName"].get("typmods")
-        and (arg.direct.type == type_ or _widens(arg.direct.type, type_))
-    )
-    return Expr(
-        type_,
-        arg.items,
-        arg.direct if same else None,
-        arg.constant,
-        # Nearly all numbers are true.
-        arg.probe if type_ is None or type_.name != "bool" or not _is_whole(arg.type) else None,
-        None,
-        arg.value,
-        arg.set_returning,
-        arg.aggregate,
-        exact=arg.exact and _says_the_same(body, type_),
-    )
-
-
-# Types to which a cast of a literal changes nothing that its text says.
-_SAME_TEXT = frozenset({"int2", "int4", "int8", "numeric", "text", "varchar", "uuid"})
-
-
-def _says_the_same(cast: Node, type_: Name | None) -> bool:
-    """Is the cast of a literal (of nothing else) a plain one, so that its text still tells its value?"""
-    literal = "A_Const" in cast.get("arg", {}) and not cast["typeName"].get("typmods")
-    return literal and type_ is not None and type_.schema == PG and type_.name in _SAME_TEXT
-
-
-_WIDTHS = {"int2": 1, "int4": 2, "int8": 3, "numeric": 4}
-_STRINGS = frozenset({"text", "varchar"})
-# Types of which different values are written differently.
-_WRITTEN = frozenset({"int2", "int4", "int8", "uuid", "bool", "oid"})
-
-
-def _is_whole(type_: Name | None) -> bool:
-    return type_ is not None and type_.name in ("int2", "int4", "int8")
-
-
-def _widens(source: Name | None, target: Name | None) -> bool:
-    """A cast that keeps distinct values distinct, so that equality after it is equality before it."""
-    if source is None or target is None or source.schema != PG or target.schema != PG:
-        return False
-    if source.name in _STRINGS | _WRITTEN and target.name in _STRINGS:
-        return True
-    return 0 < _WIDTHS.get(source.name, 0) <= _WIDTHS.get(target.name, 0)
-
-
-def read_type(reader: Reader, body: Node, arg: Expr | None = None, *, system_column: bool = False) -> Name | None:
-    """Record the type that a TypeName names, and the functions that a cast to it may call."""
-    names = [part["String"]["sval"] for part in body.get("names", ()) if "String" in part]
-    location = body.get("location", -1)
-    # sqlglot takes some type names (RETURNING jsonb) for columns.
-    reader.facts.raw_fields.extend(names[-1:])
-    read_all(reader, body.get("typmods"), Scope(None), "argument")
-    if body.get("pct_type"):
-        reader.unsupported("%TYPE", location)
-        return None
-    if not names or len(names) > 3:
-        return None
-    schema, name = (names[-2] if len(names) > 1 else None), names[-1]
-    found = reader.names.type(schema, name)
-    key = found.key if found else Name(schema or PG, name)
-    known = found is not None or reader.names.catalog is None
-    constant = arg.value if arg is not None and arg.constant else None
-    reader.facts.types.append(
-        TypeUse(key, known, reader.at(location), constant, arg.type if arg else None, system_column)
-    )
-    if not known:
-        reader.note(
-            "sql/unknown-name",
-            f'The type "{".".join(names)}" does not exist.',
-            "Use an existing type.",
-            location,
-            Named("type", ".".join(names)),
-        )
-    implicit.use_type(reader, found, location)
-    if body.get("arrayBounds"):
-        types = reader.names.types
-        key = (types.array_of(key) if types is not None else None) or Name(key.schema, f"_{key.name}")
-    if arg is not None:
-        reader.coerce(arg.type, key, location, explicit=True, fields=arg.fields)
-    return key
 
 
 def _read_named(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
@@ -376,7 +282,7 @@ def _readers() -> dict[str, Callable[[Reader, Any, Scope, Use], Expr]]:
         "A_Star": lambda _reader, _node, _scope, _use: _NOTHING,
         "FuncCall": calls.read_call,
         "A_Expr": operators.read_operator,
-        "TypeCast": _read_cast,
+        "TypeCast": casts.read_cast,
         "CollateClause": _read_collate,
         "SubLink": _read_sublink,
         "SQLValueFunction": _read_sql_value,

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from pg_guard.catalog.model import Name
 from pg_guard.facts import calls, expressions, implicit, relations
 from pg_guard.facts.conditions import read_condition
-from pg_guard.facts.model import ColumnUse, JoinLevel, Recursion, StatementUse
-from pg_guard.facts.names import PG, SYSTEM_COLUMNS
-from pg_guard.facts.outputs import output_name
-from pg_guard.facts.references import composite, field_names, find_qualifier
-from pg_guard.facts.scopes import Base, Cte, Expr, Level, Output, Query, Scope, SourceColumn
+from pg_guard.facts.model import JoinLevel, Recursion, StatementUse
+from pg_guard.facts.names import PG
+from pg_guard.facts.scopes import Cte, Expr, Level, Output, Query, Scope
+from pg_guard.facts.selectlist import bases, read_targets
 from pg_guard.facts.sorting import read_group, read_sort
 from pg_guard.facts.validity import concerns_groups
 
@@ -285,7 +284,7 @@ def _read_level(reader: Reader, body: Node, outer: Scope) -> Query:
     if tables > 0:
         reader.facts.joins.append(JoinLevel(tables, reader.at(_first_location(body.get("fromClause", [])))))
     level.conditions.extend((each, None) for each in read_condition(reader, body.get("whereClause"), scope, "where"))
-    _read_targets(reader, body.get("targetList", []), scope, query)
+    read_targets(reader, body.get("targetList", []), scope, query)
     level.outputs = query.outputs
     if "groupClause" in body:
         level.group = read_group(reader, body["groupClause"], scope, query.outputs)
@@ -335,79 +334,3 @@ def _first_location(nodes: list[Node]) -> int:
             return int(body.get("location", -1))
         current = body.get("larg", {})
     return -1
-
-
-def _read_targets(reader: Reader, nodes: list[Node], scope: Scope, query: Query) -> None:
-    for node in nodes:
-        body = node["ResTarget"]
-        value = body.get("val") or {}
-        if "ColumnRef" in value and "A_Star" in value["ColumnRef"]["fields"][-1]:
-            _read_star(reader, value["ColumnRef"], scope, query)
-            continue
-        expr = expressions.read(reader, value, scope, "output")
-        if "A_Indirection" in value and "A_Star" in value["A_Indirection"]["indirection"][-1]:
-            _expand_composite(reader, expr, query)
-            continue
-        name = body.get("name") or output_name(value)
-        query.outputs.append(Output(name, expr, bases(expr)))
-
-
-def _expand_composite(reader: Reader, expr: Expr, query: Query) -> None:
-    """``(value).*``: the columns of a row that is known, or columns that nobody can name."""
-    if expr.row is not None and expr.row.columns is not None:
-        for column in expr.row.columns:
-            single = Expr(column.type, (column,), column, probe=column)
-            query.outputs.append(Output(column.name, single, bases(single)))
-        return
-    relation = composite(reader, expr.type)
-    if relation is None:
-        query.opened = True
-        return
-    for attribute in relation.columns:
-        query.outputs.append(Output(attribute.name, Expr(attribute.type, expr.items), bases(expr)))
-
-
-def _read_star(reader: Reader, body: Node, scope: Scope, query: Query) -> None:
-    location = body.get("location", -1)
-    parts = field_names(body["fields"])
-    if reader.fixed_location is None:
-        reader.facts.raw_columns.append(parts)
-    columns: list[SourceColumn] = []
-    if len(parts) == 1:
-        columns = scope.columns
-        opened = scope.opened
-    else:
-        source = find_qualifier(reader, scope, parts[:-1], location)
-        if source is None:
-            query.opened = True
-            return
-        columns = source.columns or []
-        opened = [source] if source.columns is None else source.opened
-    reader.spend(len(columns))
-    for column in columns:
-        if column.stored in SYSTEM_COLUMNS and column.source.kind == "relation":
-            continue
-        expr = reader.use_column(column, "output", location, star=True)
-        query.outputs.append(Output(column.name, expr, bases(expr)))
-    for source in opened:
-        query.opened = True
-        if source.relation_names:
-            reader.facts.columns.append(
-                ColumnUse(source.relation_names, "*", "output", reader.at(location), star=True, via=reader.via)
-            )
-
-
-def bases(expr: Expr) -> tuple[Base, ...]:
-    """The stored columns that flow into an expression."""
-    if len(expr.items) == 1 and not expr.items[0].merged:
-        return expr.items[0].base or expr.items[0].flows
-    found: dict[Base, None] = {}
-    stack = list(expr.items)
-    seen: set[int] = set()
-    while stack:
-        column = stack.pop()
-        if id(column) not in seen:
-            seen.add(id(column))
-            found.update(dict.fromkeys(column.base or column.flows))
-            stack.extend(column.merged)
-    return tuple(found)

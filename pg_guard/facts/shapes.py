@@ -6,11 +6,12 @@ limit on the length of a chain of operators.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from pg_guard.facts.levels import describe_level, describe_set, read_limit
 from pg_guard.facts.linkage import Groups, Joining, conclude_joins, first_location, join_type
 from pg_guard.facts.operations import describe_operation, is_equality, looks_up, rejects_null
+from pg_guard.facts.reads import Reads, sources_of
 from pg_guard.facts.repeats import conjuncts, repeated
 from pg_guard.facts.shapes_model import LiteralUse, SubqueryUse
 from pg_guard.facts.sides import Sizes, cast_name, output_nullable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pg_guard.facts.details import Details
     from pg_guard.facts.model import Use
     from pg_guard.facts.reader import Reader
+    from pg_guard.facts.reads import Frame, Sink
     from pg_guard.facts.scopes import Expr, Level, Query, Source, SourceColumn
     from pg_guard.facts.shapes_model import QueryRole
     from pg_guard.sql.witness import Node
@@ -63,21 +65,6 @@ class _Step(NamedTuple):
     repeated: bool = False
 
 
-class _Frame:
-    """A query that is being walked."""
-
-    __slots__ = ("correlated", "having_aggregate", "indexed", "level")
-
-    def __init__(self, level: Level | None) -> None:
-        self.level = level
-        self.correlated = False
-        self.having_aggregate = False
-        self.indexed = False
-
-
-Sink: TypeAlias = "set[Source]"
-
-
 def gather_shapes(reader: Reader, node: Node) -> None:
     """Fill the facts on how a statement is built.
 
@@ -96,33 +83,25 @@ class _Walk:
         self._facts = reader.facts
         self._details = details
         self._sizes = Sizes(reader.names, reader.facts)
-        self._frames: list[_Frame] = []
-        self._places: dict[Level, int] = {}
-        self._sinks: list[Sink] = []
+        self._reads = Reads()
         self._links = Groups()
         self._equal = Groups()
         for left, right in reader.facts.equalities:
-            self._equal.join(_sources(column for side in (left, right) for column in side))
+            self._equal.join(sources_of(column for side in (left, right) for column in side))
         # Columns of which a WHERE lets no NULL pass.
         self._strict: set[SourceColumn] = set()
 
     # -- queries -----------------------------------------------------------------------------------------------------
 
-    def query(self, body: Node, role: QueryRole, depth: int) -> _Frame | None:
+    def query(self, body: Node, role: QueryRole, depth: int) -> Frame | None:
         query = self._details.query(body)
         if query is None:
             return None
-        frame = _Frame(query.level)
-        self._frames.append(frame)
-        if query.level is not None:
-            self._places[query.level] = len(self._frames) - 1
-        try:
+        with self._reads.inside(query.level) as frame:
             self._walk_query(body, query, role, depth, frame)
-        finally:
-            self._frames.pop()
         return frame
 
-    def _walk_query(self, body: Node, query: Query, role: QueryRole, depth: int, frame: _Frame) -> None:
+    def _walk_query(self, body: Node, query: Query, role: QueryRole, depth: int, frame: Frame) -> None:
         unused = self._walk_with(body.get("withClause", {}), depth)
         start = body["larg"] if query.kind == "setop" else {key: body[key] for key in body if key != "withClause"}
         place = first_location(start)
@@ -199,16 +178,16 @@ class _Walk:
             self._walk_join(body, level, depth, joins)
         elif kind == "RangeSubselect":
             statement = body["subquery"].get("SelectStmt", {})
-            self._sinks.append(set())
+            self._reads.begin()
             frame = self.query(statement, "from", depth + 1)
-            self._link(level, self._pop(), self._details.sources(node))
+            self._link(level, self._reads.end(), self._details.sources(node))
             if frame is not None:
                 lateral = "lateral" if body.get("lateral") else "from"
                 self._subquery(statement, lateral, frame, "from", first_location(statement))
         elif kind != "RangeVar":
-            self._sinks.append(set())
+            self._reads.begin()
             self._walk(body, "from", depth)
-            self._link(level, self._pop(), self._details.sources(node))
+            self._link(level, self._reads.end(), self._details.sources(node))
 
     def _walk_join(self, body: Node, level: Level, depth: int, joins: list[Joining]) -> None:
         sides = self._details.sides(body)
@@ -237,7 +216,7 @@ class _Walk:
     def _walk_where(self, node: Node | None, level: Level, depth: int) -> None:
         for conjunct, found in self._walk_conjuncts(node, "where", depth):
             if is_equality(conjunct):
-                self._frames[-1].indexed |= looks_up(self._details, conjunct, level)
+                self._reads.frame.indexed |= looks_up(self._details, conjunct, level)
             self._link(level, found)
             self._strict.update(rejects_null(self._details, conjunct))
 
@@ -246,21 +225,14 @@ class _Walk:
         parts = list(conjuncts(node))
         again = repeated(parts) if len(parts) > 1 else ()
         for index, part in enumerate(parts):
-            self._sinks.append(set())
+            self._reads.begin()
             self._walk(part, use, depth, condition=True, again=index in again)
-            yield part, self._pop()
+            yield part, self._reads.end()
 
     def _link(self, level: Level, reads: Sink, own: Iterable[Source] = ()) -> None:
         """What a condition reads is linked; so is an item of FROM with what it reads of its neighbours."""
         outer = [source for source in reads if source.level is level]
         self._links.join((*own, *outer) if own else reads)
-
-    def _pop(self) -> Sink:
-        """End a collection of sources; those around it see them, too."""
-        found = self._sinks.pop()
-        if self._sinks:
-            self._sinks[-1] |= found
-        return found
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
@@ -305,23 +277,14 @@ class _Walk:
         else:
             if kind == "GroupingFunc" and use == "having":
                 # GROUPING is only known of groups.
-                self._frames[-1].having_aggregate = True
+                self._reads.frame.having_aggregate = True
             stack.append(_Step(body, use))
 
     def _reference(self, body: Node) -> None:
         value = self._details.expr(body)
         if value is None:
             return
-        found = _sources(value.items)
-        if value.row is not None:
-            found.add(value.row)
-        for source in found:
-            if self._sinks:
-                self._sinks[-1].add(source)
-            place = self._places.get(source.level) if source.level is not None else None
-            if place is not None:
-                for frame in self._frames[place + 1 :]:
-                    frame.correlated = True
+        self._reads.note(value.items, value.row)
 
     def _literal(self, body: Node, use: Use, cast: str | None) -> None:
         place = self._reader.at(body.get("location", -1))
@@ -355,7 +318,7 @@ class _Walk:
     def _call(self, body: Node, use: Use, stack: list[_Step], depth: int) -> None:
         value = self._details.expr(body)
         if use == "having" and value is not None and value.aggregate and "over" not in body:
-            self._frames[-1].having_aggregate = True
+            self._reads.frame.having_aggregate = True
         if over := body.get("over"):
             self._walk_window(over, depth)
         for entry in body.get("agg_order", ()):
@@ -378,7 +341,7 @@ class _Walk:
             negated = "not_" if step.negated and kind in ("in", "exists") else ""
             self._subquery(statement, negated + kind, frame, step.use, body.get("location", -1))
 
-    def _subquery(self, statement: Node, kind: str, frame: _Frame, use: Use, location: int) -> None:
+    def _subquery(self, statement: Node, kind: str, frame: Frame, use: Use, location: int) -> None:
         query = self._details.query(statement)
         assert query is not None  # the frame exists
         tested = min(len(query.outputs), _MOST_TESTED) if kind not in ("from", "lateral", "exists", "not_exists") else 0
@@ -415,14 +378,3 @@ def _is_outer(value: Expr, level: Level) -> bool:
     """Is it a column of a level around this one?"""
     column = value.direct
     return column is not None and column.source.level is not None and column.source.level is not level
-
-
-def _sources(columns: Iterable[SourceColumn]) -> set[Source]:
-    """The sources of columns; of merged ones, those of what they are made of."""
-    found: set[Source] = set()
-    stack = list(columns)
-    while stack:
-        column = stack.pop()
-        found.add(column.source)
-        stack.extend(column.merged)
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pg_guard.catalog.model import Name
-from pg_guard.facts import expressions
+from pg_guard.facts import casts, expressions
 from pg_guard.facts.resolution import PG, POLYMORPHIC, RECORD
 from pg_guard.facts.scopes import Scope, Source, SourceColumn
 
@@ -114,7 +114,7 @@ def _function_name(call: Node) -> str:
 
 
 def _read_definition(reader: Reader, body: Node) -> tuple[str, Name | None]:
-    type_ = expressions.read_type(reader, body["typeName"]) if body.get("typeName") else None
+    type_ = casts.read_type(reader, body["typeName"]) if body.get("typeName") else None
     return body.get("colname", ""), type_
 
 
@@ -171,7 +171,7 @@ def _read_xml_columns(reader: Reader, nodes: list[Node], scope: Scope) -> Column
     columns: list[tuple[str, Name | None]] = []
     for node in nodes:
         body = node["RangeTableFuncCol"]
-        type_ = expressions.read_type(reader, body["typeName"]) if body.get("typeName") else Name(PG, "int4")
+        type_ = casts.read_type(reader, body["typeName"]) if body.get("typeName") else Name(PG, "int4")
         for field in ("colexpr", "coldefexpr"):
             expressions.read(reader, body.get(field), scope, "from")
         columns.append((body.get("colname", ""), type_))
@@ -188,6 +188,6 @@ def _read_json_columns(reader: Reader, nodes: list[Node], scope: Scope) -> list[
         if body.get("coltype") == "JTC_NESTED":
             columns += _read_json_columns(reader, body.get("columns", []), scope)
             continue
-        type_ = expressions.read_type(reader, body["typeName"]) if body.get("typeName") else Name(PG, "int4")
+        type_ = casts.read_type(reader, body["typeName"]) if body.get("typeName") else Name(PG, "int4")
         columns.append((body.get("name", ""), type_))
     return columns
