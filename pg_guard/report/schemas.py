@@ -6,22 +6,41 @@ added. New keys come with a new line here and in the changelog; the version of a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
-from pg_guard.decision import RECORD_SCHEMA, SEVERITIES, Effect
-from pg_guard.observe.audit_lines import LINE_SCHEMA
+from pg_guard.catalog.model import RelationKind
+from pg_guard.report.schema_parts import (
+    DIGEST,
+    EFFECTS,
+    Schema,
+    closed,
+    count,
+    counts,
+    finding_properties,
+    finding_schema,
+    flag,
+    listed,
+    or_null,
+    problem_schema,
+    ref,
+    said,
+    span_schema,
+    text,
+    texts,
+    word,
+)
+from pg_guard.report.schemas_decision import audit_decision_schema, audit_outcome_schema, decision_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["DOCUMENTS", "document_schema"]
 
-Schema: TypeAlias = dict[str, Any]
-
+_GRANTS: Final = "pg-guard/grants/v1"
 _LINT: Final = "pg-guard/lint/v1"
 _TEST: Final = "pg-guard/test/v1"
 _VALIDATION: Final = "pg-guard/policy-validation/v1"
-_EFFECTS: Final = list(get_args(Effect))
+_KINDS: Final = list(get_args(RelationKind))
 
 
 def document_schema(name: str) -> Schema:
@@ -37,363 +56,218 @@ def document_schema(name: str) -> Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:pg-guard:{name}:v1",
         **DOCUMENTS[name](),
-        "$defs": {"finding": _finding(), "span": _span(), "problem": _problem()},
+        "$defs": {"finding": finding_schema(), "span": span_schema(), "problem": problem_schema()},
     }
-
-
-def _object(description: str, properties: dict[str, Schema], *, optional: tuple[str, ...] = ()) -> Schema:
-    return {
-        "description": description,
-        "type": "object",
-        "properties": properties,
-        "required": [name for name in properties if name not in optional],
-        "additionalProperties": False,
-    }
-
-
-def _text(description: str = "") -> Schema:
-    return _said({"type": "string"}, description)
-
-
-def _texts(description: str = "") -> Schema:
-    return _said({"type": "array", "items": {"type": "string"}}, description)
-
-
-def _flag(description: str = "") -> Schema:
-    return _said({"type": "boolean"}, description)
-
-
-def _count(description: str = "") -> Schema:
-    return _said({"type": "integer", "minimum": 0}, description)
-
-
-def _word(words: list[str], description: str = "") -> Schema:
-    return _said({"enum": words}, description)
-
-
-def _list(items: Schema, description: str = "") -> Schema:
-    return _said({"type": "array", "items": items}, description)
-
-
-def _or_null(schema: Schema, description: str = "") -> Schema:
-    return _said({"anyOf": [schema, {"type": "null"}]}, description)
-
-
-def _said(schema: Schema, description: str) -> Schema:
-    return schema | ({"description": description} if description else {})
-
-
-def _ref(name: str, description: str = "") -> Schema:
-    return _said({"$ref": f"#/$defs/{name}"}, description)
-
-
-def _counts(*names: str) -> Schema:
-    return _object("How many there are of each.", {name: _count() for name in names})
-
-
-# -- parts -------------------------------------------------------------------------------------------------------------
-
-
-def _span() -> Schema:
-    return _object(
-        "A place in a text. Offsets count characters from 0, lines and columns from 1.",
-        {
-            "start": _count("Offset of the first character."),
-            "end": _count("Offset after the last character."),
-            "line": {"type": "integer", "minimum": 1},
-            "column": {"type": "integer", "minimum": 1},
-        },
-    )
-
-
-def _finding_properties() -> dict[str, Schema]:
-    return {
-        "rule": _text("Stable id of the clause or rule, as in tables/denied or core/PG101."),
-        "severity": _word(list(SEVERITIES)),
-        "effect": _word(["deny", "warn"], "deny refuses the statement; warn is reported only."),
-        "message": _text("What was found, in one sentence."),
-        "remediation": _text("What to write instead, in one sentence."),
-        "span": _or_null(_ref("span"), "The place in the text; null when it concerns the whole."),
-    }
-
-
-def _finding() -> Schema:
-    return _object("One reason, with a way to repair the statement.", _finding_properties())
-
-
-def _problem() -> Schema:
-    return _object(
-        "One problem in a policy, a rule or a pack.",
-        {
-            "message": _text(),
-            "file": _text("The file as the user named it."),
-            "line": _count("From 1; 0 when it has none."),
-            "column": _count("From 1; 0 when it has none."),
-            "path": _text("The key path, as in joins.max_tables."),
-            "hint": _text("What to write instead."),
-            "level": _word(["error", "warning"]),
-        },
-    )
-
-
-# -- documents ---------------------------------------------------------------------------------------------------------
-
-
-def _decision() -> Schema:
-    digests = {"type": "object", "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{64}$"}}
-    timings = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
-    return {"title": "Decision record"} | _object(
-        "What the guard decided on one statement: the output of `pg-guard check --format json`.",
-        {
-            "schema": {"const": RECORD_SCHEMA},
-            "effect": _word(_EFFECTS, "What happens to the statement."),
-            "allowed": _flag("True when the effect is allow or rewrite."),
-            "mode": _word(["enforce", "monitor"], "Under monitor nothing is refused, and would_deny tells."),
-            "would_deny": _flag("True when a finding would refuse the statement under enforce."),
-            "kind": _text("Kind of the outermost statement, as in select; unknown when it could not be read."),
-            "statement": _text("The text as it was given, undecodable characters replaced."),
-            "sql": _or_null({"type": "string"}, "The text to run; null when it is denied."),
-            "findings": _list(_ref("finding"), "All findings, most severe first, then by place."),
-            "relations": _texts("Relations that the statement reads, as schema.name, sorted."),
-            "functions": _texts("Functions that it calls, as schema.name or name, sorted."),
-            "policy": _text("Name and version of the policy."),
-            "digests": _said(digests, "SHA-256, in hexadecimal, of the statement, the policy and what else decided."),
-            "timings_us": _said(timings, "Microseconds by stage."),
-        },
-    )
-
-
-def _audit_frame() -> dict[str, Schema]:
-    return {
-        "schema": {"const": LINE_SCHEMA},
-        "chain": {"type": "string", "pattern": "^[0-9a-f]{16}$", "description": "Random name of the hash chain."},
-        "seq": {"type": "integer", "minimum": 1, "description": "Number of the line in its chain."},
-    }
-
-
-def _audit_hashes() -> dict[str, Schema]:
-    pattern = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-    return {
-        "prev": _said(pattern, "The hash of the line before; zeros for the first."),
-        "hash": _said(pattern, "SHA-256 of the line without this key, byte for byte."),
-    }
-
-
-def _audit_decision() -> Schema:
-    principal = _object(
-        "Who asked.",
-        {
-            "client": _or_null({}, "As the transport knows it, as in the name of a token."),
-            "subject": _or_null({}, "Whom the client acts for."),
-            "attributes": _said(
-                {"type": "object", "additionalProperties": True}, "What else is known, as policies match it."
-            ),
-        },
-    )
-    masking = _object(
-        "How the statement is masked.",
-        {"kind": _word(["literals", "statement"]), "key": _text("Which key the digests have.")},
-    )
-    return {"title": "Audit line of a decision"} | _object(
-        "A line of the audit log, written before the statement runs.",
-        _audit_frame()
-        | {
-            "event": {"const": "decision"},
-            "time": {"type": "string", "format": "date-time", "description": "In UTC."},
-            "decision_id": {"type": "string", "format": "uuid"},
-            "operation": _word(["run", "explain", "check"], "What was to be done with the statement, if allowed."),
-            "database": _text("As the settings call it."),
-            "principal": _or_null(principal),
-            "question_id": _or_null({"type": "string", "format": "uuid"}, "The question that it was to answer."),
-            "masking": _or_null(masking),
-            "decision": _decision(),
-        }
-        | _audit_hashes(),
-    )
-
-
-def _audit_outcome() -> Schema:
-    return {"title": "Audit line of an outcome"} | _object(
-        "A line of the audit log, on what came of a statement that was allowed.",
-        _audit_frame()
-        | {
-            "event": {"const": "outcome"},
-            "time": {"type": "string", "format": "date-time", "description": "In UTC."},
-            "decision_id": {"type": "string", "format": "uuid"},
-            "status": _word(["ok", "error", "cancelled"]),
-            "duration_ms": {"type": "number", "minimum": 0},
-            "rows": _or_null(_count(), "Rows that were handed out; null where there are none to count."),
-            "truncated": _flag("There were more rows."),
-            "error": _or_null({"type": "string"}, "The code of the error."),
-            "sqlstate": _or_null({"type": "string"}, "PostgreSQL's code."),
-        }
-        | _audit_hashes(),
-    )
 
 
 def _test() -> Schema:
-    result = _object(
+    result = closed(
         "One embedded test.",
         {
-            "name": _text(),
-            "line": _count("Line in the file, from 1; 0 when it has none."),
-            "sql": _text(),
-            "expect": _word(["allow", "rewrite", "deny", "warn"]),
-            "rules": _texts("Rule ids that must be among the findings."),
+            "name": text(),
+            "line": count("Line in the file, from 1; 0 when it has none."),
+            "sql": text(),
+            "expect": word(["allow", "rewrite", "deny", "warn"]),
+            "rules": texts("Rule ids that must be among the findings."),
             "principal": {
                 "description": "What is known of who asks.",
                 "type": "object",
                 "additionalProperties": {"type": ["string", "number", "boolean"]},
             },
-            "passed": _flag(),
-            "decided": _word(["allow", "rewrite", "deny", "warn"], "For a rule, by this rule alone."),
-            "failure": _or_null({"type": "string"}, "Why it failed, in one sentence."),
-            "note": _or_null({"type": "string"}, "What a reader should know although it passed."),
-            "database": _or_null(
-                _word(["passed", "failed", "not-run"]), "What PostgreSQL did; null unless works_on is there."
+            "passed": flag(),
+            "decided": word(["allow", "rewrite", "deny", "warn"], "For a rule, by this rule alone."),
+            "failure": or_null({"type": "string"}, "Why it failed, in one sentence."),
+            "note": or_null({"type": "string"}, "What a reader should know although it passed."),
+            "database": or_null(
+                word(["passed", "failed", "not-run"]), "What PostgreSQL did; null unless works_on is there."
             ),
-            "database_error": _or_null({"type": "string"}),
-            "findings": _list(_ref("finding")),
+            "database_error": or_null({"type": "string"}),
+            "findings": listed(ref("finding")),
         },
     )
-    clause = _object(
+    clause = closed(
         "A clause of a policy or a rule, and whether a test that passed exercises it.",
         {
-            "path": _text("The key path, or the rule's id."),
-            "text": _text("The clause as it is written, shortened."),
-            "covered": _flag(),
-            "missing": _or_null({"type": "string"}, "What no test shows."),
-            "file": _text(),
-            "line": _count(),
-            "column": _count(),
+            "path": text("The key path, or the rule's id."),
+            "text": text("The clause as it is written, shortened."),
+            "covered": flag(),
+            "missing": or_null({"type": "string"}, "What no test shows."),
+            "file": text(),
+            "line": count(),
+            "column": count(),
         },
     )
-    suite = _object(
+    suite = closed(
         "One policy or rule.",
         {
-            "file": _text(),
-            "kind": _word(["policy", "rule"]),
-            "subject": _or_null({"type": "string"}, "Name and version, or the rule's id."),
-            "valid": _flag(),
-            "error": _or_null({"type": "string"}, "Why the file cannot be read."),
-            "problems": _list(_ref("problem")),
-            "tests": _list(result),
-            "clauses": _list(clause, "Empty without --coverage."),
+            "file": text(),
+            "kind": word(["policy", "rule"]),
+            "subject": or_null({"type": "string"}, "Name and version, or the rule's id."),
+            "valid": flag(),
+            "error": or_null({"type": "string"}, "Why the file cannot be read."),
+            "problems": listed(ref("problem")),
+            "tests": listed(result),
+            "clauses": listed(clause, "Empty without --coverage."),
         },
     )
-    coverage = _object(
+    coverage = closed(
         "How much is covered.",
         {
             "percent": {"type": "number", "minimum": 0, "maximum": 100},
-            "required": _or_null({"type": "number"}),
-            "clauses": _count(),
-            "covered": _count(),
+            "required": or_null({"type": "number"}),
+            "clauses": count(),
+            "covered": count(),
         },
     )
-    return {"title": "Test report"} | _object(
+    return {"title": "Test report"} | closed(
         "The output of `pg-guard test --format json`.",
         {
             "schema": {"const": _TEST},
-            "suites": _list(suite),
-            "coverage": _or_null(coverage, "Null without --coverage."),
-            "counts": _counts("suites", "invalid", "errors", "tests", "failed", "works_on", "works_on_not_run"),
+            "suites": listed(suite),
+            "coverage": or_null(coverage, "Null without --coverage."),
+            "counts": counts("suites", "invalid", "errors", "tests", "failed", "works_on", "works_on_not_run"),
         },
     )
 
 
 def _validation() -> Schema:
-    test = _object(
+    test = closed(
         "One embedded test.",
         {
-            "name": _text(),
-            "passed": _flag(),
-            "expect": _word(_EFFECTS),
-            "effect": _word(_EFFECTS),
-            "missing_rules": _texts(),
-            "findings": _list(_ref("finding")),
+            "name": text(),
+            "passed": flag(),
+            "expect": word(EFFECTS),
+            "effect": word(EFFECTS),
+            "missing_rules": texts(),
+            "findings": listed(ref("finding")),
         },
     )
-    policy = _object(
+    policy = closed(
         "One policy file.",
         {
-            "path": _text(),
-            "valid": _flag(),
-            "error": _or_null({"type": "string"}, "Why the file cannot be read."),
-            "name": _or_null({"type": "string"}),
-            "version": _or_null({"type": "string"}),
-            "reviewed": _texts("Views that tables.allow names although they show what the policy denies."),
-            "problems": _list(_ref("problem")),
-            "tests": _list(test),
+            "path": text(),
+            "valid": flag(),
+            "error": or_null({"type": "string"}, "Why the file cannot be read."),
+            "name": or_null({"type": "string"}),
+            "version": or_null({"type": "string"}),
+            "reviewed": texts("Views that tables.allow names although they show what the policy denies."),
+            "problems": listed(ref("problem")),
+            "tests": listed(test),
         },
     )
-    return {"title": "Policy validation report"} | _object(
+    return {"title": "Policy validation report"} | closed(
         "The output of `pg-guard policy validate --format json`.",
         {
             "schema": {"const": _VALIDATION},
-            "policies": _list(policy),
-            "counts": _counts("policies", "invalid", "warnings", "tests", "failed"),
+            "policies": listed(policy),
+            "counts": counts("policies", "invalid", "warnings", "tests", "failed"),
         },
     )
 
 
 def _lint() -> Schema:
-    lifted = _object(
+    lifted = closed(
         "Why a finding does not count.",
-        {"by": _text("comment or baseline."), "reason": _text(), "span": _or_null(_ref("span"))},
+        {"by": text("comment or baseline."), "reason": text(), "span": or_null(ref("span"))},
     )
-    finding = _object(
+    finding = closed(
         "One finding in a file.",
-        _finding_properties() | {"fingerprint": _text("The same as long as the statement is."), "suppressed": lifted},
+        finding_properties() | {"fingerprint": text("The same as long as the statement is."), "suppressed": lifted},
         optional=("suppressed",),
     )
-    statement = _object(
+    statement = closed(
         "One statement of a file.",
         {
-            "span": _ref("span"),
-            "kind": _text(),
-            "effect": _word(_EFFECTS),
-            "would_deny": _flag(),
-            "findings": _list(finding),
-            "suppressed": _list(finding),
+            "span": ref("span"),
+            "kind": text(),
+            "effect": word(EFFECTS),
+            "would_deny": flag(),
+            "findings": listed(finding),
+            "suppressed": listed(finding),
         },
     )
-    skipped = _object("A part that was not read.", {"span": _ref("span"), "reason": _text()})
-    file = _object(
+    skipped = closed("A part that was not read.", {"span": ref("span"), "reason": text()})
+    file = closed(
         "One file.",
         {
-            "path": _text(),
-            "language": _text(),
-            "error": _or_null({"type": "string"}),
-            "statements": _list(statement),
-            "skipped": _list(skipped),
-            "findings": _list(finding, "What stands between statements."),
-            "suppressed": _list(finding),
+            "path": text(),
+            "language": text(),
+            "error": or_null({"type": "string"}),
+            "statements": listed(statement),
+            "skipped": listed(skipped),
+            "findings": listed(finding, "What stands between statements."),
+            "suppressed": listed(finding),
         },
     )
-    stale = _object(
+    stale = closed(
         "An entry of the baseline that nothing matches any more.",
-        {name: _text() for name in ("path", "rule", "statement", "fingerprint")},
+        {name: text() for name in ("path", "rule", "statement", "fingerprint")},
     )
     names = ("files", "statements", "denied", "findings", "warnings", "suppressed", "baseline", "stale", "filtered")
-    return {"title": "Lint report"} | _object(
+    return {"title": "Lint report"} | closed(
         "The output of `pg-guard lint --format json`.",
         {
             "schema": {"const": _LINT},
-            "policy": _text("Name and version of the policy, or of the packs."),
-            "fail_on": _word(["deny", "warn"]),
-            "embedded": _texts(),
-            "files": _list(file),
-            "stale": _list(stale),
-            "counts": _counts(*names, "skipped", "errors"),
-            "exit_code": _count(),
+            "policy": text("Name and version of the policy, or of the packs."),
+            "fail_on": word(["deny", "warn"]),
+            "embedded": texts(),
+            "files": listed(file),
+            "stale": listed(stale),
+            "counts": counts(*names, "skipped", "errors"),
+            "exit_code": count(),
+        },
+    )
+
+
+def _grants() -> Schema:
+    statement = closed(
+        "One statement of the script, in the order in which they run.",
+        {
+            "section": text("The heading that it stands under."),
+            "sql": text("Without a semicolon at its end."),
+            "active": flag("False where the script holds it as a comment."),
+        },
+    )
+    readable = closed(
+        "A relation that the role reads.",
+        {
+            "schema": text(),
+            "name": text(),
+            "kind": word(_KINDS),
+            "columns": texts("Those that it reads."),
+            "whole": flag("The grant is on the relation, not on columns of it."),
+        },
+    )
+    withheld = closed(
+        "A relation that the policy permits by name and the role does not get.",
+        {"schema": text(), "name": text(), "reason": text()},
+    )
+    return {"title": "Grants"} | closed(
+        "The output of `pg-guard grants --format json`.",
+        {
+            "schema": {"const": _GRANTS},
+            "policy": text("Name and version of the policy."),
+            "policy_digest": said(DIGEST, "Of the policy."),
+            "catalog_digest": said(DIGEST, "Of the catalog."),
+            "database": text("The database that the script is for."),
+            "role": text("The role that it makes."),
+            "login": flag("The role may log in itself."),
+            "row_security": flag("It writes row-security policies."),
+            "revoke_public": flag("It takes from PUBLIC what every role has through it."),
+            "statements": listed(statement),
+            "readable": listed(readable),
+            "withheld": listed(withheld),
+            "functions": texts("Functions of users that the role may call, with the types of their arguments."),
+            "not_enforced": texts("What only the guard enforces."),
         },
     )
 
 
 DOCUMENTS: Final[dict[str, Callable[[], Schema]]] = {
-    "audit-decision": _audit_decision,
-    "audit-outcome": _audit_outcome,
-    "decision": _decision,
+    "audit-decision": audit_decision_schema,
+    "audit-outcome": audit_outcome_schema,
+    "decision": decision_schema,
+    "grants": _grants,
     "lint": _lint,
     "policy-validation": _validation,
     "test": _test,

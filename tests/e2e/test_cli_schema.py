@@ -13,8 +13,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from pg_guard.report.schemas import DOCUMENTS
+
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = str(ROOT / "policies" / "demo.yaml")
+CATALOG = str(ROOT / "rules" / "catalogs" / "demo.json")
 RULES = sorted((ROOT / "rules").glob("*/PG*.yaml"))
 
 
@@ -43,7 +46,8 @@ def test_without_a_name_the_formats_are_listed() -> None:
     process = run("schema")
     assert (process.returncode, process.stderr) == (0, "")
     names = [line.split()[0] for line in process.stdout.splitlines()]
-    assert names == ["policy", "rule", "pack", "decision", "lint", "test", "policy-validation"]
+    assert names[:3] == ["policy", "rule", "pack"]
+    assert set(names[3:]) == set(DOCUMENTS)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +57,7 @@ def test_without_a_name_the_formats_are_listed() -> None:
         ("decision", ["check", "SELEC", "-p", POLICY, "--format", "json"]),
         ("lint", ["lint", "queries", "-p", POLICY, "--format", "json"]),
         ("policy-validation", ["policy", "validate", "mine.yaml", "bad.yaml", "missing.yaml", "--format", "json"]),
+        ("grants", ["grants", "-p", POLICY, "-c", CATALOG, "--row-security", "--format", "json"]),
         ("test", ["test", "mine.yaml", "bad.yaml", "--format", "json"]),
         ("test", ["test", "mine.yaml", str(RULES[0]), "--format", "json", "--min-coverage", "100"]),
     ],
@@ -100,7 +105,7 @@ def test_a_schema_is_written_to_a_file(tmp_path: Path) -> None:
 def test_all_schemas_are_written_to_a_directory(tmp_path: Path) -> None:
     assert run("schema", "--dir", "editor/schemas", cwd=tmp_path).returncode == 0
     names = sorted(path.name for path in (tmp_path / "editor" / "schemas").iterdir())
-    assert len(names) == 7
+    assert len(names) == 3 + len(DOCUMENTS)
     assert "policy-v1.schema.json" in names
     assert run("schema", "pack", "--dir", "one", cwd=tmp_path).returncode == 0
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["pack-v1.schema.json"]

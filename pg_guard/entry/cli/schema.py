@@ -25,6 +25,9 @@ NAMES: Final[Mapping[str, str]] = {
     "lint": "what `lint --format json` writes",
     "test": "what `test --format json` writes",
     "policy-validation": "what `policy validate --format json` writes",
+    "grants": "what `grants --format json` writes",
+    "audit-decision": "a line of the audit log, on a decision",
+    "audit-outcome": "a line of the audit log, on what came of it",
 }
 
 
@@ -42,8 +45,8 @@ NAMES: Final[Mapping[str, str]] = {
 def schema(name: str | None, output: str | None, directory: str | None) -> int:
     """Print the JSON Schema of a format.
 
-    NAME is one of policy, rule, pack (files that you write), decision, lint, test, policy-validation (documents that
-    pg-guard writes). Without a name the formats are listed.
+    NAME is one of policy, rule, pack (files that you write), decision, lint, test, policy-validation, grants,
+    audit-decision, audit-outcome (documents that pg-guard writes). Without a name the formats are listed.
 
     Exit codes: 0 done, 2 wrong usage or a file that cannot be written.
     """
