@@ -32,6 +32,7 @@ from pg_guard.entry.cli.schema import schema
 from pg_guard.entry.cli.serve import serve
 from pg_guard.entry.cli.test import test
 from pg_guard.entry.cli.token import token
+from pg_guard.entry.cli.wait import wait
 
 __all__ = ["cli", "main"]
 
@@ -61,6 +62,7 @@ for _command in (
     lint,
     test,
     serve,
+    wait,
     token,
     demo,
     catalog,
