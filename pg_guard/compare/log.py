@@ -1,6 +1,7 @@
 """Logs of decisions. In: JSON lines, each a decision record of version 1. Out: the records one by one, and what is wrong.
 
-Lines of an audit log hold such a record, with who asked; its lines on what came of a statement are passed over. A log is read
+Lines of an audit log hold such a record, with who asked; its lines on what came of a statement are passed over. A line may also be
+a request of OTLP in JSON, as an OpenTelemetry collector writes what it got, with any number of audit lines. A log is read
 line by line and never held; a line that is longer than any record can be is passed over. The last line may be torn, as it is
 when a server was stopped while it wrote.
 """
@@ -15,6 +16,7 @@ from pg_guard.compare.shifts import Judgement
 from pg_guard.compare.statements import Statement
 from pg_guard.decision import RECORD_SCHEMA
 from pg_guard.observe.audit_lines import LINE_SCHEMA
+from pg_guard.observe.audit_otlp import is_request, lines_of_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,9 +71,11 @@ def read_log(stream: IO[bytes], name: str, *, database: str | None = None) -> It
             continue
         if not line.strip():
             continue
-        found = _read(line, number, name, ended, database)
-        if found is not None:
-            yield found
+        # What is no whole request is told as any other line that is no record.
+        for each in lines_of_request(line) if ended and is_request(line) else (line,):
+            found = _read(each, number, name, ended, database)
+            if found is not None:
+                yield found
 
 
 def _skip_line(stream: IO[bytes]) -> None:

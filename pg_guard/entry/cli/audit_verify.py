@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ import click
 
 from pg_guard.entry.cli.options import CONTEXT_SETTINGS, example, format_option
 from pg_guard.errors import UsageError
+from pg_guard.observe.audit_otlp import is_request, lines_of_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +30,7 @@ _MOST_BYTES: Final = 32 * 1024 * 1024
         "pg-guard audit verify audit.jsonl",
         "pg-guard audit verify audit*.jsonl --anchors /mnt/elsewhere/anchors.jsonl --complete",
         "pg-guard audit-store export | pg-guard audit verify -",
+        "pg-guard audit verify collected.json",
     ),
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
@@ -39,19 +42,28 @@ def verify(files: tuple[str, ...], anchors: str | None, complete: bool, interlea
     """Follow the hash chain of an audit log.
 
     FILE... are the files of one log, in any order; - is standard input. A line that was changed, removed, added or moved
-    is told. Lines cut off at the very end are told by --anchors, lines missing before the first one by --complete.
+    is told. Lines cut off at the very end are told by --anchors, lines missing before the first one by --complete. Files
+    that an OpenTelemetry collector has written (OTLP as JSON lines) may hold lines late or twice.
 
     Exit codes: 0 as it was written, 1 it is not, 2 wrong usage or an unreadable file.
     """
+    from pg_guard.observe.audit_otlp import audit_lines
     from pg_guard.observe.audit_verify import Verifier
     from pg_guard.report.json import dump
 
-    verifier = Verifier(_anchors(anchors), interleaved=interleaved)
+    known = _anchors(anchors)
     ordered = _ordered(files)
+    verifier: Verifier | None = None
     for file in ordered:
         with _opened(file) as stream:
-            if not verifier.read(_lines(stream), file):
+            lines = _lines(stream)
+            if verifier is None:
+                first = next(lines, b"")
+                verifier = Verifier(known, interleaved=interleaved, unordered=is_request(first))
+                lines = chain((first,) if first else (), lines)
+            if not verifier.read_numbered(audit_lines(lines), file):
                 break
+    assert verifier is not None  # at least one file is demanded
     report = verifier.finish(ordered[-1])
     if complete and report.broken is None:
         report.require_beginning(ordered[0])
@@ -82,16 +94,20 @@ def _ordered(files: Sequence[str]) -> list[str]:
     """The files by the number of their first line; those without a readable one keep their place at the end."""
     from pg_guard.observe.audit_lines import Unreadable, parse_line
 
-    def number(file: str) -> float:
+    def number(file: str) -> tuple[float, str]:
         if file == "-":
-            return 0
+            return 0, ""
         with _opened(file) as stream:
             line = stream.readline(_MOST_BYTES)
+        lines = lines_of_request(line) if is_request(line) else [line]
         try:
-            # A file that was begun and not yet written to is the last one.
-            return parse_line(line).head.seq if line else float("inf")
+            parsed = parse_line(lines[0]) if lines and lines[0] else None
         except Unreadable:
-            return float("inf") if len(files) > 1 else 0
+            return float("inf") if len(files) > 1 else 0, ""
+        # A file that was begun and not yet written to is the last one. Numbers of several processes say nothing: their time does.
+        if parsed is None:
+            return float("inf"), ""
+        return (0, str(parsed.content.get("time"))) if is_request(line) else (parsed.head.seq, "")
 
     return sorted(dict.fromkeys(files), key=number)
 
@@ -128,7 +144,7 @@ def _print(report: VerifyReport) -> None:
     held = f", {plural(report.anchors, 'anchor')} held" if report.anchors else ""
     right = f"{plural(report.lines, 'line')} with {plural(report.decisions, 'decision')}{held}"
     say(f"BROKEN after {right}" if report.broken is not None else f"intact: {right}")
-    for chain, (first, head) in report.chains.items():
-        say(f"chain {chain}: lines {first} to {head.seq}, the last with hash {head.hash}")
+    for name, (first, head) in report.chains.items():
+        say(f"chain {name}: lines {first} to {head.seq}, the last with hash {head.hash}")
     for note in report.notes:
         say(f"note: {note}")
