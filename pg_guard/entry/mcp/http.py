@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import os
 import re
-import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -23,12 +21,11 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.middleware.cors import CORSMiddleware
 
 from pg_guard.entry.http.address import Address, bound, bracketed, parse_address
-from pg_guard.entry.http.port import observing
 from pg_guard.entry.http.routes import observability_routes
 from pg_guard.entry.mcp.drain import Door
+from pg_guard.entry.mcp.life import Life
 from pg_guard.entry.mcp.oauth import AnyVerifier, JwtVerifier
 from pg_guard.entry.mcp.server import build_server
-from pg_guard.entry.mcp.service import open_service
 from pg_guard.entry.mcp.tokens import TokenFile, check_mode
 from pg_guard.errors import UsageError
 
@@ -39,13 +36,11 @@ if TYPE_CHECKING:
     from mcp.server.auth.provider import TokenVerifier
     from starlette.types import ASGIApp
 
-    from pg_guard.entry.mcp.service import Service
     from pg_guard.settings import HttpSettings, Settings
 
 __all__ = ["PATH", "Address", "parse_address", "serve_http"]
 
 PATH: Final = "/mcp"
-_SECONDS_TO_STOP: Final = 3.0
 _ANONYMOUS: Final = {"client": "anonymous"}
 _LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 _HTTP_PORT: Final = 80  # clients leave it out
@@ -160,35 +155,11 @@ class _Server(uvicorn.Server):
 async def _serve(
     settings: Settings, listener: socket.socket, security: TransportSecuritySettings, auth: dict[str, Any]
 ) -> int:
-    loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[int] = loop.create_future()
-    hurry = asyncio.Event()
-
-    def stop(number: signal.Signals) -> None:
-        if stopped.done():
-            hurry.set()
-        else:
-            stopped.set_result(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
-
-    opened = contextlib.AsyncExitStack()
     verifier: TokenVerifier | None = auth.get("token_verifier")
-    view = await opened.enter_async_context(observing(settings, verifier))
-    starting: asyncio.Task[Service] = asyncio.create_task(opened.enter_async_context(open_service(settings)))
-    first: set[asyncio.Future[Any]] = {starting, stopped}
-    await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-    if stopped.done():
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        await opened.aclose()
-        return _say_stopped(stopped.result())
-    try:
-        service = view.service = await starting
-    except BaseException:
-        await opened.aclose()
-        raise
+    life = Life(settings, verifier)
+    service = await life.open()
+    if service is None:
+        return await life.exit_code()
 
     http = settings.http
     app = build_server(service, **auth).streamable_http_app(
@@ -199,30 +170,19 @@ async def _serve(
         transport_security=security,
     )
     # A proxy with TLS often stands on this machine, and its requests look like ones from here.
-    app.router.routes.extend(observability_routes(view, verifier, trust_local=verifier is None))
+    app.router.routes.extend(observability_routes(life.view, verifier, trust_local=verifier is None))
     door = Door(_with_cors(app, http.allowed_origins), principal=None if auth else _ANONYMOUS)
     server = _Server(_configuration(door, http))
     running = asyncio.create_task(server.serve(sockets=[listener]))
     host, port = listener.getsockname()[:2]
     _say(f"serving {_url(host, port)}")
     try:
-        waiting: set[asyncio.Future[Any]] = {running, stopped}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        view.stopping = True
-        await door.close(http.drain_timeout, hurry)
+        await life.until_stopped(running)
+        await door.close(http.drain_timeout, life.hurry)
     finally:
         server.should_exit = True
-        await asyncio.wait({running}, timeout=_SECONDS_TO_STOP)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(opened.aclose(), _SECONDS_TO_STOP)
-    if not stopped.done():
-        await running
-        return 0
-    code = _say_stopped(stopped.result())
-    if not running.done():
-        # A client that reads no answers holds a connection that nothing can end.
-        os._exit(code)
-    return code
+        await life.close(running)
+    return await life.exit_code(running)
 
 
 def _configuration(app: ASGIApp, http: HttpSettings) -> uvicorn.Config:
@@ -265,8 +225,3 @@ def _url(host: str, port: int) -> str:
 
 def _say(text: str) -> None:
     print(f"pg-guard: {text}", file=sys.stderr, flush=True)  # noqa: T201 - for whoever started the server
-
-
-def _say_stopped(code: int) -> int:
-    _say(f"stopped by {signal.Signals(code - 128).name}")
-    return code
