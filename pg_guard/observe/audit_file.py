@@ -22,6 +22,16 @@ import time
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pg_guard.observe.audit_lines import Content, Head, Parsed, Unreadable, parse_line
+from pg_guard.observe.audit_parts import (
+    DIGITS,
+    FOR_EVER,
+    Retention,
+    first_line,
+    last_line,
+    outdated,
+    part_name,
+    parts_of,
+)
 from pg_guard.observe.audit_sinks import SinkError, now
 
 if TYPE_CHECKING:
@@ -30,11 +40,10 @@ if TYPE_CHECKING:
 
     from pg_guard.observe.audit_anchors import Anchors
 
-__all__ = ["AuditFile", "Rotation", "parts_of"]
+__all__ = ["AuditFile", "Retention", "Rotation", "parts_of"]
 
 _BLOCK: Final = 16_384
 _MOST_SEARCHED: Final = 4 * 1024 * 1024
-_DIGITS: Final = 12
 _STATE_BYTES: Final = 160
 
 _log = logging.getLogger(__name__)
@@ -56,6 +65,7 @@ class AuditFile:
         interval: Seconds, for ``interval``.
         rotation: When a new file is begun.
         anchors: Where the chain's end is noted.
+        retention: How long completed parts are kept. A line of the chain says which were deleted, before they are.
     """
 
     def __init__(
@@ -66,18 +76,21 @@ class AuditFile:
         interval: float = 1.0,
         rotation: Rotation = Rotation(),  # noqa: B008 - immutable
         anchors: Anchors | None = None,
+        retention: Retention = FOR_EVER,
     ) -> None:
         self.path = path
         self._fsync = fsync
         self._interval = interval
         self._rotation = rotation
         self._anchors = anchors
+        self._retention = retention
         self._mutex = threading.Lock()
         self._lock_fd = -1
         self._fd = -1
         self._identity = (0, 0)
         self._size = 0
-        self._born = 0.0
+        # Of the clock that nobody sets.
+        self._born: float | None = None
         self._head: Head | None = None
         self._dirty = False
         self._synced = time.monotonic()
@@ -95,6 +108,7 @@ class AuditFile:
                 for content in contents:
                     if self._is_due():
                         self._rotate(head)
+                        head = self._delete_outdated(head)
                     line, head = head.link(content)
                     self._write(line, head)
                     written += 1
@@ -177,15 +191,15 @@ class AuditFile:
     def _close_file(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
-        self._fd, self._head, self._born = -1, None, 0.0
+        self._fd, self._head, self._born = -1, None, None
 
     def _recovered(self) -> Head:
         """Go on from what stands in the file, or in the newest older part."""
         torn = self._take_off_torn_end()
         head, broken = self._last_head()
         self._head = head
-        if not self._born:
-            self._born = self._first_time()
+        if self._born is None:
+            self._born = time.monotonic() - self._age_of_first()
         if self._anchors is not None:
             self._anchors.compare(head)
         known = self._remembered()
@@ -237,14 +251,14 @@ class AuditFile:
 
     def _last_head(self) -> tuple[Head, str]:
         """The end of the chain; with a reason where a new one is begun because the end cannot be read."""
-        last = _last_line(self._fd, self._size)
+        last = last_line(self._fd, self._size)
         if last is None:
             older = parts_of(self.path)[-1:]
             if not older:
                 return self._remembered() or Head.new(), ""
             fd = os.open(older[0], os.O_RDONLY | os.O_CLOEXEC)
             try:
-                last = _last_line(fd, os.fstat(fd).st_size)
+                last = last_line(fd, os.fstat(fd).st_size)
             finally:
                 os.close(fd)
         try:
@@ -259,7 +273,7 @@ class AuditFile:
             with contextlib.suppress(Unreadable):
                 return parse_line(line).head.seq
         older = parts_of(self.path)[-1:]
-        return int(older[0].name.removeprefix(self.path.stem + ".")[:_DIGITS]) if older else 0
+        return int(older[0].name.removeprefix(self.path.stem + ".")[:DIGITS]) if older else 0
 
     def _write(self, line: bytes, head: Head) -> None:
         try:
@@ -273,7 +287,7 @@ class AuditFile:
                 os.ftruncate(self._fd, self._size)
             raise
         if not self._size:
-            self._born = time.time()
+            self._born = time.monotonic()
         self._size += len(line)
         self._head = head
         self._dirty = True
@@ -296,17 +310,17 @@ class AuditFile:
     # -- rotation ------------------------------------------------------------------------------------------------------
 
     def _is_due(self) -> bool:
-        if not self._size:
+        if not self._size or self._born is None:
             return False
         size, age = self._rotation
-        return bool((size and self._size >= size) or (age and time.time() - self._born >= age))
+        return bool((size and self._size >= size) or (age and time.monotonic() - self._born >= age))
 
     def _rotate(self, head: Head) -> None:
         """Name the file after its first line's number, so that names sort as lines do, and begin a new one."""
         if self._fsync != "never":
             self._sync()
         first = self._first()
-        part = _part_name(self.path, first.head.seq if first else 0)
+        part = part_name(self.path, first.head.seq if first else 0)
         self.path.rename(part)
         self._close_file()
         self._open()
@@ -314,48 +328,42 @@ class AuditFile:
         if self._anchors is not None:
             self._anchors.note(head)
 
-    def _first(self) -> Parsed | None:
-        data = b""
-        while b"\n" not in data and len(data) < self._size:
-            data += os.pread(self._fd, _BLOCK, len(data))
+    def _delete_outdated(self, head: Head) -> Head:
+        """Delete parts that are too old, after a line of the chain says so; a failure keeps them."""
+        if self._retention == FOR_EVER:
+            return head
         try:
-            return parse_line(data[: data.find(b"\n") + 1])
+            old = outdated(self.path, self._retention)
+            if not old:
+                return head
+            told = [{"name": part.path.name, **part.last._asdict()} for part in old]
+            line, after = head.link({"event": "pruned", "time": now(), "parts": told})
+            self._write(line, after)
+            if self._fsync != "never":
+                self._sync()
+            head = after
+            for part in old:
+                part.path.unlink(missing_ok=True)
+            self._sync_directory()
+        except Unreadable as error:
+            _log.error("%s: an old part is kept, with what is newer: it is %s", self.path.name, error)
+        except OSError as error:
+            _log.warning("%s: old parts are kept: %s", self.path.name, error.strerror or error)
+        else:
+            _log.info("%s: %d old part(s) deleted", self.path.name, len(old))
+        return head
+
+    def _first(self) -> Parsed | None:
+        try:
+            return parse_line(first_line(self._fd, self._size))
         except Unreadable:
             return None
 
-    def _first_time(self) -> float:
+    def _age_of_first(self) -> float:
+        """Seconds since the first line was written, maybe by another process: by its time, as far as that is not to come."""
         first = self._first() if self._size else None
         try:
-            return datetime.datetime.fromisoformat(str(first.content["time"])).timestamp() if first else time.time()
+            written = datetime.datetime.fromisoformat(str(first.content["time"])).timestamp() if first else time.time()
         except (KeyError, ValueError):
-            return time.time()
-
-
-def parts_of(path: Path) -> list[Path]:
-    """The older parts of a log, in order."""
-    found = path.parent.glob(f"{path.stem}.{'[0-9]' * _DIGITS}*{path.suffix}")
-    return sorted(each for each in found if each.name != path.name)
-
-
-def _part_name(path: Path, seq: int) -> Path:
-    name = path.with_name(f"{path.stem}.{seq:0{_DIGITS}}{path.suffix}")
-    count = 1
-    while name.exists():
-        count += 1
-        name = path.with_name(f"{path.stem}.{seq:0{_DIGITS}}_{count}{path.suffix}")
-    return name
-
-
-def _last_line(fd: int, size: int) -> bytes | None:
-    """The last line of a file that ends with a newline, or None when it is empty."""
-    if not size:
-        return None
-    start, data = size, b""
-    while start > 0:
-        step = min(_BLOCK, start)
-        start -= step
-        data = os.pread(fd, step, start) + data
-        cut = data.rfind(b"\n", 0, len(data) - 1)
-        if cut >= 0:
-            return data[cut + 1 :]
-    return data
+            return 0.0
+        return max(0.0, time.time() - written)

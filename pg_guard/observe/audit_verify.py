@@ -188,8 +188,9 @@ class Verifier:
             self._known[head.chain, head.seq] = head.hash
             if len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
-        if content.get("event") == "pruned" and (last := _head(content.get("last"))) is not None:
-            self._pruned[last] = head.seq
+        if content.get("event") == "pruned" and isinstance(parts := content.get("parts"), list):
+            # Of each part, as some of them may have stayed.
+            self._pruned |= {last: head.seq for part in parts if (last := _head(part)) is not None}
         if content.get("event") == "started" and (after := _head(content.get("after"))) is not None:
             self._links.append((head, after, place))
 
