@@ -57,7 +57,7 @@ class Databases(Mapping[str, Database]):
         async def open_one(name: str, each: DatabaseSettings) -> Database:
             return await Database.open(
                 name,
-                each,
+                each.model_copy(update={"role": settings.role_of(name)}),
                 policy=policies[name],
                 cache=settings.cache,
                 resilience=resilience,

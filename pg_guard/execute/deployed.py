@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pg_guard.errors import PolicyError, Problem
-from pg_guard.policy.load import load_policy
+from pg_guard.policy.deployment import DeploymentClauses, load_deployment
 
 if TYPE_CHECKING:
     from pg_guard.policy.load import LoadedPolicy
-    from pg_guard.settings import Settings
+    from pg_guard.settings import SecuritySettings, Settings
 
 __all__ = ["deployed_policies", "deployed_policy"]
 
 
 def deployed_policy(settings: Settings, name: str) -> LoadedPolicy:
-    """Load the policy of a database, as the files are now.
+    """Load the policy of a database, as the files are now, narrowed by what `security` says.
 
     Args:
         settings: The deployment's settings.
@@ -28,9 +28,8 @@ def deployed_policy(settings: Settings, name: str) -> LoadedPolicy:
         UsageError: A file cannot be read.
         PolicyError: The policy is not valid; all problems are in it.
     """
-    policy = settings.databases[name].policy or settings.policy
-    assert policy is not None  # the settings demand one
-    return load_policy(policy)
+    file = settings.policy_of(name)
+    return load_deployment(_clauses(settings.security), file, environ=settings.overlay)
 
 
 def deployed_policies(settings: Settings) -> dict[str, LoadedPolicy]:
@@ -50,3 +49,18 @@ def deployed_policies(settings: Settings) -> dict[str, LoadedPolicy]:
     if problems:
         raise PolicyError(tuple(problems))
     return policies
+
+
+def _clauses(security: SecuritySettings) -> DeploymentClauses:
+    required = security.require_where_clause
+    return DeploymentClauses(
+        blocked_tables=security.blocked_tables,
+        blocked_columns=security.blocked_columns,
+        require_where=(("*",) if required else ()) if isinstance(required, bool) else required,
+        max_join_tables=security.max_join_tables,
+        allow_explain=security.allow_explain,
+        blocked_functions=security.blocked_functions,
+        timeout=security.timeout,
+        max_rows=security.max_rows,
+        search_path=security.search_path,
+    )

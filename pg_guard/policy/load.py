@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pg_guard.policy.model import Policy
     from pg_guard.policy.packs import Pack
 
-__all__ = ["LoadedPolicy", "load_policy", "parse_policy"]
+__all__ = ["LoadedPolicy", "load_policy", "parse_policy", "settle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class LoadedPolicy:
         policy: The effective policy: bases merged, overlay applied, ``extends`` resolved.
         problems: Warnings, in file order.
         sources: The files and environment variables that it was made of, bases first.
+        files: The files among them.
         document: The same values with the place of each, for explanations.
         packs: The rule packs that it uses, verified.
     """
@@ -47,6 +48,7 @@ class LoadedPolicy:
     policy: Policy
     problems: tuple[Problem, ...] = ()
     sources: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     document: Document | None = None
     packs: tuple[Pack, ...] = ()
 
@@ -113,23 +115,43 @@ def _load(
     # The overlay's own faults are found even when the files have some.
     effective, overlay_problems = overlay_environment(merged or Document(file, {}), environ)
     found += overlay_problems
-    policy = None
+    files = (*extender.files, *([] if file in extender.files else [file]))
+    if merged is None or found:
+        raise PolicyError(in_order(found, list(files)))
+    effective = replace(effective, data={**effective.data, "extends": []})
+    return settle(effective, files, catalog_names=catalog_names, today=today)
+
+
+def settle(
+    effective: Document,
+    files: tuple[str, ...],
+    *,
+    catalog_names: Collection[tuple[str, str]] | None = None,
+    today: datetime.date | None = None,
+) -> LoadedPolicy:
+    """Make a policy of a document to which nothing is added any more.
+
+    Args:
+        effective: The document.
+        files: The files that it was made of, bases first.
+        catalog_names: As for `load_policy`.
+        today: As for `load_policy`.
+
+    Raises:
+        PolicyError: There are errors; it holds all of them, in file order.
+    """
+    policy, found = validate_document(effective)
+    found += find_unsupported(effective)
     packs: tuple[Pack, ...] = ()
-    if merged is not None and not found:
-        effective = replace(effective, data={**effective.data, "extends": []})
-        policy, invalid = validate_document(effective)
-        found += [*invalid, *find_unsupported(effective)]
-        if policy is not None:
-            found += find_expired(effective, policy, today or datetime.datetime.now(datetime.UTC).date())
-            used = [Path(name) for name in (*extender.files, file)]
-            packs, unusable = resolve_packs(effective, policy, search_path_of(used))
-            found += unusable
-    files = [*extender.files, *([] if file in extender.files else [file])]
+    if policy is not None:
+        found += find_expired(effective, policy, today or datetime.datetime.now(datetime.UTC).date())
+        packs, unusable = resolve_packs(effective, policy, search_path_of(Path(name) for name in files))
+        found += unusable
     if found or policy is None:
-        raise PolicyError(in_order(found, files))
+        raise PolicyError(in_order(found, list(files)))
     warnings = find_warnings(effective, policy)
     if catalog_names is not None:
         warnings += find_unmatched(effective, policy, catalog_names)
     places = dict.fromkeys(effective.place(path)[0] for path in effective.origins)
     variables = [place.file for place in places if place.secret]
-    return LoadedPolicy(policy, in_order(warnings, files), (*files, *variables), effective, packs)
+    return LoadedPolicy(policy, in_order(warnings, list(files)), (*files, *variables), files, effective, packs)

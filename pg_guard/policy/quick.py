@@ -7,7 +7,8 @@ tells every fault in its place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from yaml.events import AliasEvent, MappingStartEvent, ScalarEvent, SequenceStartEvent, StreamEndEvent
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from yaml.nodes import Node
 
 __all__ = ["compose"]
+
+_TOUCHED_BLOCK: Final = re.compile(r"[|>][-+0-9]*#")
 
 try:
     from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs do not export it again
@@ -37,8 +40,9 @@ def compose(text: str, resolvers: Any, *, max_depth: int, max_nodes: int) -> Nod
     Returns:
         The node; None when the text is not plain YAML of one document within the limits, or libyaml is not there.
     """
-    # libyaml takes tabs between tokens and byte order marks, which the careful way refuses.
-    if CParser is None or "\t" in text or "\ufeff" in text:
+    # libyaml takes tabs between tokens, byte order marks, and comments that touch the sign of a block, which the careful
+    # way refuses.
+    if CParser is None or "\t" in text or "\ufeff" in text or _TOUCHED_BLOCK.search(text):
         return None
 
     class Loader(CParser, BaseResolver):
@@ -62,6 +66,9 @@ def _is_within(parser: Any, max_depth: int, max_nodes: int) -> bool:
     while not isinstance(event := parser.get_event(), StreamEndEvent):
         # Aliases may multiply, and the two parsers disagree about a tag that is nothing but "!".
         if isinstance(event, AliasEvent) or getattr(event, "tag", None) is not None:
+            return False
+        # Inside of braces and brackets, libyaml takes a question mark for a part of plain text.
+        if isinstance(event, ScalarEvent) and not event.style and "?" in event.value:
             return False
         if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
             depth += 1

@@ -5,8 +5,11 @@ from pg_guard.settings.audit import AuditSettings
 from pg_guard.settings.calls import CallSettings, ResilienceSettings
 from pg_guard.settings.databases import CacheSettings, DatabaseSettings
 from pg_guard.settings.http import HttpSettings, OAuthSettings
+from pg_guard.settings.load import load_settings
 from pg_guard.settings.observing import LoggingSettings, ObservabilitySettings
-from pg_guard.settings.tree import PREFIX, Settings, load_settings
+from pg_guard.settings.reload import ReloadSettings
+from pg_guard.settings.security import SecuritySettings
+from pg_guard.settings.tree import PREFIX, Settings
 
 __all__ = [
     "PREFIX",
@@ -19,7 +22,9 @@ __all__ = [
     "ModelSettings",
     "OAuthSettings",
     "ObservabilitySettings",
+    "ReloadSettings",
     "ResilienceSettings",
+    "SecuritySettings",
     "Settings",
     "ValidationSettings",
     "load_settings",

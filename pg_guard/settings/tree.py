@@ -1,28 +1,32 @@
-"""The deployment's settings. In: flags, environment, `.env`, a YAML file. Out: one validated tree, or all errors at once.
+"""The deployment's settings. In: their values. Out: one validated tree. `pg_guard.settings.load` reads them from their sources.
 
-Sources, each before the next: what a command was given, `PG_GUARD_…__…` in the environment, `.env` in the working directory,
-the YAML file. Secrets are `SecretStr`: no print, log line or error shows them.
+Secrets are `SecretStr`: no print, log line or error shows them.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final, Self
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic import Field, PrivateAttr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pg_guard.errors import PolicyError, Problem, UsageError
 from pg_guard.settings.asking import ModelSettings, ValidationSettings
 from pg_guard.settings.audit import AuditSettings
 from pg_guard.settings.calls import ResilienceSettings
 from pg_guard.settings.databases import CacheSettings, DatabaseSettings
 from pg_guard.settings.http import HttpSettings
 from pg_guard.settings.observing import LoggingSettings, ObservabilitySettings
+from pg_guard.settings.reload import ReloadSettings
+from pg_guard.settings.security import SecuritySettings
 
-__all__ = ["PREFIX", "Settings", "load_settings"]
+__all__ = ["OVERLAY_PREFIX", "PREFIX", "Settings"]
 
 PREFIX: Final = "PG_GUARD_"
+OVERLAY_PREFIX: Final = "PG_GUARD_POLICY__"
+"""Variables that set keys of policies, see `pg_guard.policy.overlay`."""
 
 
 class Settings(BaseSettings):
@@ -39,10 +43,15 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    service_name: Annotated[str, Field(pattern=r"^[\w .:/-]{1,100}$")] = "pg-guard"
+    """What this deployment calls itself to MCP clients, in log lines, metrics and traces."""
+
     databases: dict[str, DatabaseSettings] = Field(default_factory=dict)
     """Databases by name."""
     policy: Path | None = None
     """Policy file of the databases that name none."""
+    security: SecuritySettings = SecuritySettings()
+    """What statements may do, instead of a policy file or beside one."""
     model: ModelSettings = ModelSettings()
     """The language model."""
     validation: ValidationSettings = ValidationSettings()
@@ -59,85 +68,67 @@ class Settings(BaseSettings):
     """Metrics, traces, health."""
     audit: AuditSettings = AuditSettings()
     """The audit log."""
+    reload: ReloadSettings = ReloadSettings()
+    """Reading policies, packs and settings again."""
+
+    _overlay: Mapping[str, str] | None = PrivateAttr(default=None)
+    _files: tuple[Path, ...] = PrivateAttr(default=())
+    _origins: Mapping[tuple[str, ...], str] = PrivateAttr(default_factory=dict)
+    _container: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
-    def _every_database_has_a_policy(self) -> Settings:
-        open_ones = [name for name, each in self.databases.items() if each.policy is None and self.policy is None]
-        if open_ones:
-            raise ValueError(
-                f"no policy for the database {', '.join(open_ones)}: set policy, or databases.<name>.policy"
-            )
+    def _fits_together(self) -> Settings:
+        if self.policy is not None and self.security.policy_file is not None:
+            raise ValueError("policy and security.policy_file both give the policy file: give one of them")
+        open_ones = [name for name in self.databases if self.policy_of(name) is None]
+        if open_ones and not self.security.is_policy:
+            raise ValueError(no_policy(open_ones))
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - secrets from files are not read yet
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order of the sources; the YAML file comes last."""
-        return (init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls))
+    @property
+    def overlay(self) -> Mapping[str, str]:
+        """The variables that set keys of policies: those of `.env`, and those of the environment over them."""
+        return os.environ if self._overlay is None else self._overlay
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that were read: the settings file, `.env`, and files of secrets."""
+        return self._files
+
+    @property
+    def origins(self) -> Mapping[tuple[str, ...], str]:
+        """By key path, where a value comes from; what is not there is a default."""
+        return self._origins
+
+    @property
+    def container(self) -> str:
+        """How it was seen that this runs in a container, or ''."""
+        return self._container
+
+    def policy_of(self, name: str) -> Path | None:
+        """The policy file of a database; None when `security` is its policy."""
+        return self.databases[name].policy or self.policy or self.security.policy_file
+
+    def role_of(self, name: str) -> str | None:
+        """The role to change to for each statement on a database."""
+        return self.databases[name].role or self.security.role
+
+    def read_from(
+        self,
+        *,
+        overlay: Mapping[str, str],
+        files: tuple[Path, ...],
+        origins: Mapping[tuple[str, ...], str],
+        container: str,
+    ) -> Self:
+        """Note where the values come from, once, by whoever read them."""
+        self._overlay, self._files, self._origins, self._container = overlay, files, origins, container
+        return self
 
 
-def load_settings(path: str | Path | None = None, **given: Any) -> Settings:
-    """Read the settings.
-
-    Args:
-        path: The YAML file, if there is one. With it, relative paths (from every source) are meant from its directory.
-        given: What flags say, by section.
-
-    Raises:
-        UsageError: The file cannot be read.
-        PolicyError: A value is wrong; all problems are in it, without any secret.
-    """
-    file = Path(path) if path is not None else None
-    if file is not None and not file.is_file():
-        raise UsageError(f"{file}: there is no such settings file", hint="give an existing YAML file")
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(yaml_file=file, yaml_file_encoding="utf-8")
-
-    try:
-        settings = FromFile(**given)
-    except ValidationError as error:
-        raise PolicyError(
-            tuple(
-                Problem(
-                    each["msg"].removeprefix("Value error, "),
-                    str(file or "settings"),
-                    path=".".join(map(str, each["loc"])),
-                )
-                for each in error.errors(include_url=False, include_input=False)
-            )
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{file or 'settings'}: cannot be read ({type(error).__name__})", hint="check that it is YAML in UTF-8"
-        ) from None
-    return settings if file is None else _from(file.resolve().parent, settings)
-
-
-def _from(directory: Path, settings: Settings) -> Settings:
-    """The same with paths that are meant from a directory."""
-
-    def place(path: Path | None) -> Path | None:
-        return path if path is None else directory / path
-
-    databases = {
-        name: each.model_copy(update={"policy": place(each.policy)}) for name, each in settings.databases.items()
-    }
-    http = settings.http.model_copy(update={"tokens": place(settings.http.tokens)})
-    audit = settings.audit
-    audit = audit.model_copy(update={name: place(getattr(audit, name)) for name in ("path", "key_file", "anchors")})
-    return settings.model_copy(
-        update={
-            "databases": databases,
-            "policy": place(settings.policy),
-            "http": http,
-            "audit": audit,
-            "logging": settings.logging.model_copy(update={"file": place(settings.logging.file)}),
-        }
+def no_policy(databases: list[str]) -> str:
+    """What is said of databases without a policy."""
+    return (
+        f"no policy for the database {', '.join(databases)}: set policy or databases.<name>.policy to a file, or say in"
+        " security what is blocked"
     )
