@@ -1,44 +1,47 @@
 """One guarded database. In: settings. Out: decisions on the newest catalog, and results of allowed statements.
 
-The guard is replaced as a whole when the catalog is read again: a statement runs under the search_path of the guard that
-allowed it, and what was derived from the old catalog goes with it.
+The guard is replaced as a whole when the catalog is read again or the policy changes: a statement runs under the search_path
+and the limits of the guard that allowed it, and what was derived from the old guard goes with it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 import re
 import time
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from pg_guard.catalog.model import Catalog
-from pg_guard.errors import CatalogError, DatabaseError, ExecutionError, InternalError, PgGuardError
-from pg_guard.execute.executor import Executor, QueryResult
+from pg_guard.errors import DatabaseError, ExecutionError, InternalError, PgGuardError
+from pg_guard.execute.executor import Caps, Executor, QueryResult
+from pg_guard.execute.inforce import InForce, policy_version
 from pg_guard.execute.plans import Plan, permitted_plan
 from pg_guard.guard import Guard
 from pg_guard.observe.audit import Outcome
 from pg_guard.observe.observer import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from pg_guard.decision import Decision
+    from pg_guard.execute.inforce import RefreshOutcome
     from pg_guard.execute.values import Json
     from pg_guard.observe.audit import Auditor, Entry, Operation
     from pg_guard.policy.load import LoadedPolicy
     from pg_guard.resilience.guarded import Resilience
     from pg_guard.settings import CacheSettings, DatabaseSettings
 
-__all__ = ["Checked", "Database", "Health", "RefreshOutcome"]
+__all__ = ["Checked", "Database", "Health"]
 
 T = TypeVar("T")
 
 # A text longer than this is checked in a thread, so that other requests are answered meanwhile.
 _LONG_TEXT = 50_000
-
-_log = logging.getLogger(__name__)
+# What was allowed just before a database was replaced may not have begun to run.
+_SECONDS_TO_BEGIN = 2.0
 
 
 class Checked(NamedTuple):
@@ -48,14 +51,6 @@ class Checked(NamedTuple):
     guard: Guard
     entry: Entry | None = None
     settings: tuple[tuple[str, str], ...] = ()
-
-
-class RefreshOutcome(NamedTuple):
-    """How a reading of the catalog went: whether anything changed, or why the last good one stays."""
-
-    changed: bool
-    age_seconds: float
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +76,34 @@ class Database:
     Attributes:
         name: As settings and requests call it.
         description: What it holds.
+        pool_max: Connections at most.
+        in_force: The guard that decides.
     """
 
     def __init__(
         self,
         name: str,
-        description: str,
-        dsn: str,
-        guard: Guard,
+        settings: DatabaseSettings,
+        in_force: InForce,
         executor: Executor,
         resilience: Resilience | None,
         auditor: Auditor | None = None,
         observer: Observer | None = None,
     ) -> None:
         self.name = name
-        self.description = description
-        self.last_error = ""
-        self._dsn = dsn
-        self._guard = guard
+        self.description = settings.description
+        self.pool_max = settings.pool_max
+        self.in_force = in_force
         self._executor = executor
         self._resilience = resilience
         self._auditor = auditor
         self._observer = observer or Observer()
-        self._read_at = time.monotonic()
-        self._reading = asyncio.Lock()
         self._building = asyncio.Lock()
         self._derived: dict[str, tuple[Guard, Any]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._connections = uuid.uuid4().hex
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._retired = False
 
     @classmethod
     async def open(
@@ -125,7 +121,7 @@ class Database:
 
         Args:
             name: As settings and requests call it.
-            settings: How to reach it.
+            settings: How to reach it, and the role.
             policy: Its policy, loaded.
             cache: How long the catalog may take.
             resilience: Slots and circuits.
@@ -140,39 +136,55 @@ class Database:
         dsn = settings.uri(name)
         catalog = await Catalog.from_database(dsn, timeout=cache.startup_timeout)
         guard = Guard(policy.policy, catalog, policy.packs)
-        limits = guard.policy.limits
         executor = await Executor.open(
             dsn,
             min_size=settings.pool_min,
             max_size=settings.pool_max,
-            statement_timeout=limits.statement_timeout,
-            rows=limits.rows,
-            result_bytes=limits.result_bytes,
             search_path=guard.search_path,
             role=settings.role,
         )
-        database = cls(name, settings.description, dsn, guard, executor, resilience, auditor, observer)
-        database._observer.reloaded(name, successful=True)
-        if cache.auto_refresh:
-            database._task = asyncio.create_task(database._refresh_forever(cache.interval))
-        return database
+        in_force = InForce(name, dsn, guard)
+        in_force.refresh_every(cache.interval if cache.auto_refresh else None)
+        return cls(name, settings, in_force, executor, resilience, auditor, observer)
 
     async def close(self) -> None:
         """Stop refreshing, and close all connections."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self._retired = True
+        await self.in_force.close()
+        await self._executor.close()
+
+    def retire(self) -> None:
+        """Decide nothing any more: another has taken its place. What was allowed before still runs."""
+        self._retired = True
+
+    async def close_when_idle(self) -> None:
+        """Close when the statements that were allowed have ended."""
+        await self.in_force.close()
+        await asyncio.sleep(_SECONDS_TO_BEGIN)
+        while self._running:
+            self._idle.clear()
+            await self._idle.wait()
         await self._executor.close()
 
     @property
     def guard(self) -> Guard:
-        """The guard of the newest catalog."""
-        return self._guard
+        """The guard of the newest catalog and the newest policy."""
+        return self.in_force.guard
+
+    @property
+    def version(self) -> str:
+        """Another one for each policy and each set of connections; what was read under one is not for those who ask under the next."""
+        return f"{self._connections}\n{policy_version(self.guard)}"
 
     @property
     def age_seconds(self) -> float:
         """Seconds since the catalog was read."""
-        return time.monotonic() - self._read_at
+        return self.in_force.age_seconds
+
+    @property
+    def last_error(self) -> str:
+        """Why the last reading of the catalog failed, or ''."""
+        return self.in_force.last_error
 
     @property
     def active_connections(self) -> int:
@@ -186,7 +198,7 @@ class Database:
             key: What it is called; two builders need two keys.
             build: Makes it. Requests that come meanwhile wait for the same result.
         """
-        guard = self._guard
+        guard = self.guard
         known = self._derived.get(key)
         if known is None or known[0] is not guard:
             async with self._building:
@@ -216,8 +228,13 @@ class Database:
 
         Raises:
             AuditUnavailable: The decision cannot be recorded, and the audit log fails closed.
+            DatabaseError: Another has taken its place.
         """
-        guard = self._guard
+        if self._retired:
+            raise DatabaseError(
+                f"the connections to {self.name} have just been replaced", hint="ask again", transient=True
+            )
+        guard = self.guard
         entry: Entry | None = None
         with self._observer.deciding(self.name) as span:
             if len(sql) <= _LONG_TEXT:
@@ -254,7 +271,12 @@ class Database:
         async def run() -> QueryResult:
             async with self._observer.executing(self.name) as execution:
                 found = await self._executor.run(
-                    sql, *args, search_path=guard.search_path, max_cost=most, settings=checked.settings
+                    sql,
+                    *args,
+                    search_path=guard.search_path,
+                    max_cost=most,
+                    settings=checked.settings,
+                    caps=_caps(guard),
                 )
                 execution.rows = found.row_count
                 return found
@@ -275,7 +297,7 @@ class Database:
         async def explain() -> Json:
             async with self._observer.executing(self.name):
                 return await self._executor.explain(
-                    sql, *args, search_path=guard.search_path, settings=checked.settings
+                    sql, *args, search_path=guard.search_path, settings=checked.settings, caps=_caps(guard)
                 )
 
         async def permitted() -> Plan:
@@ -288,6 +310,19 @@ class Database:
 
     async def _audited(self, checked: Checked, call: Callable[[], Awaitable[T]]) -> T:
         """Do what a decision allows, and record what came of it."""
+        with self._at_work():
+            return await self._recorded(checked, call)
+
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+            self._idle.set()
+
+    async def _recorded(self, checked: Checked, call: Callable[[], Awaitable[T]]) -> T:
         if self._auditor is None:
             return await call()
         if checked.entry is None:
@@ -320,29 +355,7 @@ class Database:
 
     async def refresh(self) -> RefreshOutcome:
         """Read the catalog again and put it in the place of the old one; a failure keeps the old one, and says so."""
-        async with self._reading:
-            try:
-                catalog = await Catalog.from_database(self._dsn)
-                changed = self._guard.catalog is None or catalog.digest != self._guard.catalog.digest
-                if changed:
-                    # Compiling a large policy against a large catalog takes a moment.
-                    self._guard = await asyncio.to_thread(Guard, self._guard.policy, catalog, self._guard.packs)
-            except (DatabaseError, CatalogError) as error:
-                self.last_error = error.message
-                _log.warning("catalog of %s: not refreshed: %s", self.name, error.message)
-                return RefreshOutcome(False, self.age_seconds, error.message)
-            except Exception as error:  # noqa: BLE001 - the last good catalog stays, whatever fails
-                self.last_error = f"unexpected {type(error).__name__}"
-                _log.exception("catalog of %s: not refreshed", self.name)
-                return RefreshOutcome(False, self.age_seconds, self.last_error)
-            self._read_at = time.monotonic()
-            self.last_error = ""
-            return RefreshOutcome(changed, 0.0)
-
-    async def _refresh_forever(self, interval: float) -> None:
-        while True:
-            await asyncio.sleep(interval)
-            await self.refresh()
+        return await self.in_force.refresh()
 
     async def health(self) -> Health:
         """Ask the database the smallest of questions."""
@@ -361,6 +374,11 @@ def _who_asks(attributes: Mapping[str, str | int | float | bool]) -> tuple[tuple
         for name, value in sorted(attributes.items())
         if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,50}", name) and "\0" not in str(value)
     )
+
+
+def _caps(guard: Guard) -> Caps:
+    limits = guard.policy.limits
+    return Caps(limits.statement_timeout, limits.rows, limits.result_bytes)
 
 
 def _allowed(decision: Decision) -> str:

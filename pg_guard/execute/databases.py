@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,15 @@ from pg_guard.execute.database import Database
 from pg_guard.execute.deployed import deployed_policies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pg_guard.observe.audit import Auditor
     from pg_guard.observe.observer import Observer
+    from pg_guard.policy.load import LoadedPolicy
     from pg_guard.resilience.guarded import Resilience
     from pg_guard.settings import DatabaseSettings, Settings
 
-__all__ = ["DatabaseUnknown", "Databases"]
+__all__ = ["DatabaseUnknown", "Databases", "effective", "open_databases"]
 
 
 class DatabaseUnknown(PgGuardError):  # noqa: N818 - named for what a client is told
@@ -29,10 +29,11 @@ class DatabaseUnknown(PgGuardError):  # noqa: N818 - named for what a client is 
 
 
 class Databases(Mapping[str, Database]):
-    """All databases of a server, by name."""
+    """All databases of a server, by name. Which these are can change while it runs."""
 
     def __init__(self, databases: Mapping[str, Database]) -> None:
         self._databases = dict(databases)
+        self._closing: dict[asyncio.Task[None], Database] = {}
 
     @classmethod
     async def open(
@@ -53,29 +54,22 @@ class Databases(Mapping[str, Database]):
 
         # First, so that invalid policies are reported without a database.
         policies = deployed_policies(settings)
+        found = cls(await open_databases(settings, policies, settings.databases, resilience, auditor, observer))
+        if observer is not None:
+            for name in found:
+                observer.reloaded(name, successful=True)
+        return found
 
-        async def open_one(name: str, each: DatabaseSettings) -> Database:
-            return await Database.open(
-                name,
-                each.model_copy(update={"role": settings.role_of(name)}),
-                policy=policies[name],
-                cache=settings.cache,
-                resilience=resilience,
-                auditor=auditor,
-                observer=observer,
-            )
-
-        opening = [asyncio.ensure_future(open_one(name, each)) for name, each in settings.databases.items()]
-        try:
-            await asyncio.gather(*opening)
-        except BaseException:
-            for task in opening:
-                task.cancel()
-            for outcome in await asyncio.gather(*opening, return_exceptions=True):
-                if isinstance(outcome, Database):
-                    await outcome.close()
-            raise
-        return cls({task.result().name: task.result() for task in opening})
+    def replace(self, databases: Mapping[str, Database]) -> None:
+        """From now on, let there be these; those that are not among them are closed when their statements have ended."""
+        kept = set(databases.values())
+        for database in self._databases.values():
+            if database not in kept:
+                database.retire()
+                task = asyncio.create_task(database.close_when_idle())
+                self._closing[task] = database
+                task.add_done_callback(lambda done: self._closing.pop(done, None))
+        self._databases = dict(databases)
 
     def resolve(self, name: str | None) -> Database:
         """The database that a request means: the named one, or the only one.
@@ -93,9 +87,13 @@ class Databases(Mapping[str, Database]):
         raise DatabaseUnknown(f"there is no database {name!r}", hint=f"name one of: {names}")
 
     async def close(self) -> None:
-        """Close all."""
-        with contextlib.suppress(Exception):
-            await asyncio.gather(*(database.close() for database in self._databases.values()))
+        """Close all, those that were replaced as well."""
+        closing = dict(self._closing)
+        for task in closing:
+            task.cancel()
+        await asyncio.gather(*closing, return_exceptions=True)
+        every = [*self._databases.values(), *closing.values()]
+        await asyncio.gather(*(database.close() for database in every), return_exceptions=True)
 
     def __getitem__(self, name: str) -> Database:
         return self._databases[name]
@@ -105,3 +103,55 @@ class Databases(Mapping[str, Database]):
 
     def __len__(self) -> int:
         return len(self._databases)
+
+
+async def open_databases(
+    settings: Settings,
+    policies: Mapping[str, LoadedPolicy],
+    names: Iterable[str],
+    resilience: Resilience | None = None,
+    auditor: Auditor | None = None,
+    observer: Observer | None = None,
+) -> dict[str, Database]:
+    """Open databases of the settings at the same time.
+
+    Args:
+        settings: The deployment's settings.
+        policies: The policy of each.
+        names: Which ones.
+        resilience: As for `Database.open`, as are the others.
+        auditor: Where decisions are recorded.
+        observer: Who is told.
+
+    Raises:
+        PgGuardError: As for `Database.open`; what was opened is closed again.
+    """
+    opening = {
+        name: asyncio.ensure_future(
+            Database.open(
+                name,
+                effective(settings, name),
+                policy=policies[name],
+                cache=settings.cache,
+                resilience=resilience,
+                auditor=auditor,
+                observer=observer,
+            )
+        )
+        for name in names
+    }
+    try:
+        await asyncio.gather(*opening.values())
+    except BaseException:
+        for task in opening.values():
+            task.cancel()
+        for outcome in await asyncio.gather(*opening.values(), return_exceptions=True):
+            if isinstance(outcome, Database):
+                await outcome.close()
+        raise
+    return {name: task.result() for name, task in opening.items()}
+
+
+def effective(settings: Settings, name: str) -> DatabaseSettings:
+    """The settings of a database, with what holds for all where it says nothing itself."""
+    return settings.databases[name].model_copy(update={"role": settings.role_of(name)})

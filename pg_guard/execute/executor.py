@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pg_guard.execute.values import Json
 
-__all__ = ["Executor", "QueryResult", "ResultColumn"]
+__all__ = ["Caps", "Executor", "QueryResult", "ResultColumn"]
 
 # One fetch must not hold more than this many rows in memory, however small they are.
 _LARGEST_BATCH = 500
@@ -54,15 +54,28 @@ class QueryResult:
     truncated_by: Literal["", "rows", "bytes"] = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What one statement may take.
+
+    Attributes:
+        statement_timeout: Seconds, all of its fetches included.
+        rows: Rows of the result.
+        result_bytes: Bytes of the result, counted as UTF-8 JSON of the rows.
+    """
+
+    statement_timeout: float = 30.0
+    rows: int = 1000
+    result_bytes: int = 10_000_000
+
+
 class Executor:
     """Runs statements on one database. Open it with `open`, close it with `close` or ``async with``."""
 
-    def __init__(self, pool: SessionPool, dsn: str, *, statement_timeout: float, rows: int, result_bytes: int) -> None:
+    def __init__(self, pool: SessionPool, dsn: str, caps: Caps) -> None:
         self._pool = pool
         self._dsn = dsn
-        self._seconds = statement_timeout
-        self._rows = rows
-        self._bytes = result_bytes
+        self._caps = caps
 
     @classmethod
     async def open(
@@ -111,7 +124,7 @@ class Executor:
             statement_timeout, lock_timeout, tuple(search_path) if search_path is not None else None, role
         )
         pool = await SessionPool.open(dsn, limits, min_size=min_size, max_size=max_size)
-        return cls(pool, dsn, statement_timeout=statement_timeout, rows=rows, result_bytes=result_bytes)
+        return cls(pool, dsn, Caps(statement_timeout, rows, result_bytes))
 
     @property
     def active_connections(self) -> int:
@@ -135,6 +148,7 @@ class Executor:
         search_path: Sequence[str] | None = None,
         max_cost: float | None = None,
         settings: Sequence[tuple[str, str]] = (),
+        caps: Caps | None = None,
     ) -> QueryResult:
         """Run one statement and throw away whatever it changed.
 
@@ -147,6 +161,7 @@ class Executor:
             max_cost: Highest cost that the planner may estimate, asked in the same transaction; for a statement that EXPLAIN
                 takes (SELECT, VALUES, WITH).
             settings: Further settings of the transaction, as what row-level security asks for.
+            caps: What it may take; those of `open` when left out.
 
         Raises:
             CostError: The estimate is over `max_cost`; nothing was run.
@@ -154,16 +169,17 @@ class Executor:
             DatabaseError: No connection, or it was lost on the way.
         """
         started = time.perf_counter()
-        async with self._pool.transaction(search_path, settings) as session:
+        caps = caps or self._caps
+        async with self._pool.transaction(search_path, settings, caps.statement_timeout) as session:
             try:
-                async with asyncio.timeout(self._seconds + _SECONDS_OF_GRACE):
+                async with asyncio.timeout(caps.statement_timeout + _SECONDS_OF_GRACE):
                     if max_cost is not None:
                         await self._hold_cost(session, sql, args, max_cost)
-                    columns, rows, cut = await self._fetch(session, sql, args)
+                    columns, rows, cut = await self._fetch(session, sql, args, caps)
             except (ExecutionError, DatabaseError):
                 raise
             except TimeoutError:
-                raise self._too_slow() from None
+                raise self._too_slow(caps) from None
             except Exception as exc:  # noqa: BLE001 - always becomes an error of pg-guard
                 raise execution_error(exc, self._dsn) from None
         return QueryResult(
@@ -181,6 +197,7 @@ class Executor:
         *args: Json,
         search_path: Sequence[str] | None = None,
         settings: Sequence[tuple[str, str]] = (),
+        caps: Caps | None = None,
     ) -> Json:
         """Ask the planner about one statement without running it.
 
@@ -189,6 +206,7 @@ class Executor:
             args: As for `run`.
             search_path: As for `run`.
             settings: As for `run`.
+            caps: As for `run`; only the time counts.
 
         Returns:
             The plan as EXPLAIN (FORMAT JSON, VERBOSE) tells it: ``{"Plan": {…}}``.
@@ -197,14 +215,15 @@ class Executor:
             ExecutionError: PostgreSQL refused or cancelled it.
             DatabaseError: No connection, or it was lost on the way.
         """
-        async with self._pool.transaction(search_path, settings) as session:
+        caps = caps or self._caps
+        async with self._pool.transaction(search_path, settings, caps.statement_timeout) as session:
             try:
-                async with asyncio.timeout(self._seconds + _SECONDS_OF_GRACE):
+                async with asyncio.timeout(caps.statement_timeout + _SECONDS_OF_GRACE):
                     return await self._plan(session, sql, args, "FORMAT JSON, VERBOSE")
             except (ExecutionError, DatabaseError):
                 raise
             except TimeoutError:
-                raise self._too_slow() from None
+                raise self._too_slow(caps) from None
             except Exception as exc:  # noqa: BLE001 - always becomes an error of pg-guard
                 raise execution_error(exc, self._dsn) from None
 
@@ -237,14 +256,14 @@ class Executor:
             raise
 
     async def _fetch(
-        self, session: Session, sql: str, args: Sequence[Json]
+        self, session: Session, sql: str, args: Sequence[Json], caps: Caps
     ) -> tuple[tuple[ResultColumn, ...], list[list[Json]], Literal["", "rows", "bytes"]]:
         if "\0" in sql:
             # The protocol's texts end at a NUL: the rest would reach PostgreSQL as something else.
             raise ExecutionError(
                 "the statement holds a NUL byte", hint="remove it", sqlstate="42601", position=sql.index("\0")
             )
-        deadline = time.monotonic() + self._seconds
+        deadline = time.monotonic() + caps.statement_timeout
         statement, columns = await session.prepare_text(sql)
         cursor = await statement.cursor(*args)
         rows: list[list[Json]] = []
@@ -253,21 +272,23 @@ class Executor:
             for record in records:
                 row = list(record)
                 row_size = len(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()) + 1
-                if len(rows) == self._rows:
+                if len(rows) == caps.rows:
                     return columns, rows, "rows"
-                if size + row_size > self._bytes:
+                if size + row_size > caps.result_bytes:
                     return columns, rows, "bytes"
                 rows.append(row)
                 size += row_size
                 largest = max(largest, row_size)
             # The server counts its time-out anew for each fetch.
             if time.monotonic() > deadline:
-                raise self._too_slow()
+                raise self._too_slow(caps)
             # Grows from one row, so that a result of few huge rows is cut before it fills the memory.
-            batch = max(1, min(batch * 4, _LARGEST_BATCH, self._rows + 1 - len(rows), (self._bytes - size) // largest))
+            batch = max(
+                1, min(batch * 4, _LARGEST_BATCH, caps.rows + 1 - len(rows), (caps.result_bytes - size) // largest)
+            )
         return columns, rows, ""
 
-    def _too_slow(self) -> ExecutionError:
-        canceled = asyncpg.QueryCanceledError(f"the statement took longer than {self._seconds:g} s")
+    def _too_slow(self, caps: Caps) -> ExecutionError:
+        canceled = asyncpg.QueryCanceledError(f"the statement took longer than {caps.statement_timeout:g} s")
         error = execution_error(canceled, self._dsn)
         return error if isinstance(error, ExecutionError) else ExecutionError(error.message)

@@ -143,28 +143,39 @@ class SessionPool:
 
     @contextlib.asynccontextmanager
     async def transaction(
-        self, search_path: Sequence[str] | None = None, extra: Sequence[tuple[str, str]] = ()
+        self,
+        search_path: Sequence[str] | None = None,
+        extra: Sequence[tuple[str, str]] = (),
+        statement_timeout: float | None = None,
     ) -> AsyncIterator[Session]:
         """A session inside of a read-only transaction with the pinned settings.
 
         Args:
             search_path: Schemas for this transaction alone; those of the pool when left out.
             extra: Further settings for this transaction alone, names of a deployment's own such as ``pg_guard.tenant_id``.
+            statement_timeout: Seconds for each statement of this transaction alone; those of the pool when left out.
 
         Raises:
             DatabaseError: No connection is free or can be made, or a setting is refused.
         """
-        session = await self._begin((*self._settings_for(search_path), *extra))
+        session = await self._begin((*self._settings_for(search_path, statement_timeout), *extra))
         try:
             yield session
         finally:
             # Shielded: a second cancellation must not leave the cleaning half done.
             await asyncio.shield(self._give_back(session))
 
-    def _settings_for(self, search_path: Sequence[str] | None) -> tuple[tuple[str, str], ...]:
-        if search_path is None:
+    def _settings_for(
+        self, search_path: Sequence[str] | None, statement_timeout: float | None
+    ) -> tuple[tuple[str, str], ...]:
+        if search_path is None and statement_timeout is None:
             return self._settings
-        return replace(self._limits, search_path=tuple(search_path)).settings()
+        limits = self._limits
+        if search_path is not None:
+            limits = replace(limits, search_path=tuple(search_path))
+        if statement_timeout is not None:
+            limits = replace(limits, statement_timeout=statement_timeout)
+        return limits.settings()
 
     async def _begin(self, settings: tuple[tuple[str, str], ...]) -> Session:
         # After a restart of the server every pooled connection may be dead. Nothing has run yet: trying again is safe.
