@@ -59,6 +59,8 @@ _NOT_REACHED: Final = 2
 @click.option(
     "--timeout",
     "seconds",
+    envvar="PG_GUARD_WAIT_TIMEOUT",
+    show_envvar=True,
     type=click.IntRange(0, 86_400),
     default=60,
     show_default=True,
