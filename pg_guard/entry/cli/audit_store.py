@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from pg_guard.entry.cli.options import CONTEXT_SETTINGS, example
+
+if TYPE_CHECKING:
+    from pg_guard.observe.audit_tables import Dropped
 
 __all__ = ["audit_store"]
 
@@ -46,7 +51,7 @@ def migrate(dsn: str, keep: int | None, writer: str | None) -> int:
 
     Exit codes: 0, 2 wrong usage or a database that cannot be reached.
     """
-    from pg_guard.observe.audit_store import migrate as run
+    from pg_guard.observe.audit_tables import migrate as run
 
     created, dropped = asyncio.run(run(dsn, keep=keep, writer=writer))
     for name in created:
@@ -58,6 +63,59 @@ def migrate(dsn: str, keep: int | None, writer: str | None) -> int:
     return 0
 
 
+class _Months(click.ParamType[int]):
+    """A time of whole months, as ``13months`` or ``2years``."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """So many months."""
+        match = re.fullmatch(r"\s*([0-9]{1,4})\s*(months?|years?)\s*", str(value), re.IGNORECASE | re.ASCII)
+        if match is None:
+            self.fail(f"{value!r} is no time: write 13months or 2years", param, ctx)
+        return int(match[1]) * (12 if match[2].lower().startswith("year") else 1)
+
+
+@audit_store.command(
+    context_settings=CONTEXT_SETTINGS, epilog=example("pg-guard audit-store prune --older-than 13months")
+)
+@_dsn_option
+@click.option(
+    "--older-than",
+    "months",
+    metavar="TIME",
+    type=_Months(),
+    required=True,
+    help="Drop what is older than so many months before the current one, as 13months or 2years.",
+)
+@click.option("--yes", is_flag=True, help="Do it; otherwise only what would be dropped is printed.")
+def prune(dsn: str, months: int, *, yes: bool) -> int:
+    """Drop old months.
+
+    Run it as the owner of the database. A line of the chain tells what was dropped, so that `pg-guard audit verify` still
+    holds, and says where the log begins.
+
+    Exit codes: 0, 2 wrong usage or a database that cannot be reached.
+    """
+    from pg_guard.observe.audit_tables import prune as run
+
+    found = asyncio.run(run(dsn, months=months, really=yes))
+    for part in found:
+        click.echo(f"{'dropped' if yes else 'would drop'} {_described(part)}")
+    if not found:
+        click.echo("nothing to do")
+    elif not yes:
+        click.echo("Nothing was dropped; give --yes to do it.", err=True)
+    return 0
+
+
+def _described(part: Dropped) -> str:
+    if part.first is None:
+        return f"{part.name}: no lines"
+    lines = f"{part.lines} line{'s' if part.lines != 1 else ''} of {part.name}" if not part.whole else part.name
+    return f"{lines}: lines {part.first} to {part.last}"
+
+
 @audit_store.command(context_settings=CONTEXT_SETTINGS, epilog=example(_EXPORT))
 @_dsn_option
 def export(dsn: str) -> int:
@@ -65,7 +123,7 @@ def export(dsn: str) -> int:
 
     Exit codes: 0, 2 wrong usage or a database that cannot be reached.
     """
-    from pg_guard.observe.audit_store import export_lines
+    from pg_guard.observe.audit_tables import export_lines
 
     async def write() -> None:
         output = sys.stdout.buffer

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,7 +14,8 @@ import pytest
 
 from pg_guard.errors import DatabaseError, UsageError
 from pg_guard.observe.audit_sinks import SinkError
-from pg_guard.observe.audit_store import StoreSink, export_lines, migrate
+from pg_guard.observe.audit_store import StoreSink
+from pg_guard.observe.audit_tables import Dropped, export_lines, migrate, prune
 from pg_guard.observe.audit_verify import Verifier, VerifyReport
 
 if TYPE_CHECKING:
@@ -120,18 +123,116 @@ async def test_a_month_without_a_part_is_kept_and_moved_when_there_is_one(store:
     assert (await verified(store)).lines == 3
 
 
-async def test_old_parts_go_and_the_rest_of_the_chain_still_verifies(store: str) -> None:
+async def with_months(store: str, *months: int) -> StoreSink:
     await migrate(store, today=JUNE)
     sink = StoreSink(store)
-    for month in (6, 7, 8):
+    for month in months:
         await sink.append([content(month, f"2026-{month:02}-15T00:00:00Z")])
-    await sink.close()
-    assert (await migrate(store, keep=2, today=datetime.date(2026, 8, 31))).dropped == ()
-    assert (await migrate(store, keep=1, today=datetime.date(2026, 8, 31))).dropped == ("line_2026_06",)
+    return sink
+
+
+AUGUST = datetime.date(2026, 8, 31)
+
+
+async def test_old_parts_go_and_the_rest_of_the_chain_still_verifies(store: str) -> None:
+    await (await with_months(store, 6, 7, 8)).close()
+    assert (await migrate(store, keep=2, today=AUGUST)).dropped == ()
+    assert (await migrate(store, keep=1, today=AUGUST)).dropped == ("line_2026_06",)
     report = await verified(store)
+    report.require_beginning("store")
+    assert report.broken is None
+    # The two that stay, and the one that tells of the other.
+    assert report.lines == 3
+    assert report.pruned == set(report.chains)
+    assert "begins at line number 2: what came before was deleted because it was old" in report.notes[0]
+
+
+async def test_pruning_says_what_it_would_do_before_it_does_it(store: str) -> None:
+    await (await with_months(store, 6, 6, 7, 8)).close()
+    expected = [Dropped("line_2026_06", 2, 1, 2, whole=True), Dropped("line_2026_07", 1, 3, 3, whole=True)]
+    assert await prune(store, months=0, really=False, today=AUGUST) == expected
+    assert (await verified(store)).lines == 4
+    assert await prune(store, months=0, really=True, today=AUGUST) == expected
+    report = await verified(store)
+    report.require_beginning("store")
     assert report.broken is None
     assert report.lines == 2
-    assert any("begins at line number 2" in note for note in report.notes)
+    # A part that a line of the month would go to is made again.
+    assert await prune(store, months=0, really=True, today=AUGUST) == []
+
+
+async def test_writing_goes_on_while_old_months_are_dropped(store: str) -> None:
+    sink = await with_months(store, 6, 7, 8)
+    other = StoreSink(store)
+
+    async def write(sink: StoreSink) -> None:
+        for number in range(30):
+            await sink.append([content(number, "2026-08-16T00:00:00Z")])
+
+    await asyncio.gather(
+        write(sink),
+        write(other),
+        prune(store, months=1, really=True, today=AUGUST),
+        migrate(store, keep=0, today=AUGUST),
+    )
+    await sink.close()
+    await other.close()
+    report = await verified(store)
+    report.require_beginning("store")
+    assert report.broken is None
+    assert report.decisions == 61
+
+
+async def test_lines_of_a_wrong_clock_leave_no_gap(store: str) -> None:
+    sink = await with_months(store, 6)
+    # Set back by a year, then right again; and one that was set forward.
+    await sink.append([content("back", "2025-06-15T00:00:00Z")])
+    await sink.append([content("ahead", "2030-06-15T00:00:00Z")])
+    await sink.append([content(7, "2026-07-15T00:00:00Z"), content(8, "2026-08-15T00:00:00Z")])
+    await sink.append([content("back again", "2026-06-16T00:00:00Z")])
+    await sink.close()
+    dropped = await prune(store, months=0, really=True, today=AUGUST)
+    # What stands behind a line that claims to be new stays until that may go.
+    assert dropped == [Dropped("line_2026_06", 1, 1, 1, whole=False), Dropped("line_other", 1, 2, 2, whole=False)]
+    report = await verified(store)
+    report.require_beginning("store")
+    assert report.broken is None
+    assert report.chains.popitem()[1][0] == 3
+
+
+async def test_nothing_is_dropped_when_its_end_was_changed(store: str) -> None:
+    await (await with_months(store, 6, 8)).close()
+    await fetch(
+        store, "UPDATE guard_audit.line SET line = replace(line, 'decision', 'Decision') WHERE seq = 1 RETURNING 1"
+    )
+    with pytest.raises(UsageError, match="line number 1 is changed"):
+        await prune(store, months=0, really=True, today=AUGUST)
+    assert await fetch(store, "SELECT count(*) FROM guard_audit.line") == [(2,)]
+
+
+async def test_the_command_asks_for_yes(store: str) -> None:
+    await (await with_months(store, 6, 7)).close()
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "pg_guard", "audit-store", "prune", "--dsn", store, *arguments],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
+
+    code, output, errors = await asyncio.to_thread(run, "--older-than", "1 month")
+    assert code == 0
+    assert "would drop line_2026_06: lines 1 to 1" in output
+    assert "give --yes" in errors
+    assert (await verified(store)).lines == 2
+    assert (await asyncio.to_thread(run, "--older-than", "9years", "--yes"))[:2] == (0, "nothing to do\n")
+    code, output, _ = await asyncio.to_thread(run, "--older-than", "1month", "--yes")
+    assert (code, "dropped line_2026_06: lines 1 to 1" in output) == (0, True)
+    assert (await verified(store)).broken is None
+    for wrong in ("13", "soon", "3days", "-1months", "99999months"):
+        code, output, errors = await asyncio.to_thread(run, "--older-than", wrong, "--yes")
+        assert (code, output) == (2, "")
+        assert "13months" in errors
 
 
 async def test_tampering_in_the_table_is_told(store: str) -> None:
