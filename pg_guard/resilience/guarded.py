@@ -94,6 +94,13 @@ class Resilience:
         self._circuits = self._circuit_factory(unit)
         self._rates = MovingWindowRateLimiter(storage)
 
+    def adopt(self, settings: ResilienceSettings) -> None:
+        """Other limits from now on; counts, circuits and the place of the shared state stay."""
+        self._settings = settings
+        queue = {"queue_size": settings.queue_size, "timeout": settings.queue_timeout}
+        self._queries.resize(concurrency=settings.database.concurrency, **queue)  # type: ignore[arg-type]  # one dict, two types
+        self._models.resize(concurrency=settings.model.concurrency, **queue)  # type: ignore[arg-type]  # as above
+
     async def close(self) -> None:
         """Close the connections to the shared state."""
         if self._pool is not None:
@@ -189,6 +196,8 @@ class Resilience:
         except Exception as error:  # noqa: BLE001 - without the shared state each replica has circuits of its own
             _log.warning("circuits are not shared: %s", type(error).__name__)
             breaker = await self._own_circuits.get_breaker(circuit, **limits)
+        # A circuit keeps the limits that it was made with, and these can change.
+        breaker.context.threshold, breaker.context.ttl = settings.breaker_threshold, settings.breaker_recovery
         self._states.setdefault(circuit, breaker.context.state)
         try:
             async with breaker:

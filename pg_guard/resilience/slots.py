@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import anyio
+
 from pg_guard.resilience.errors import Busy
 
 if TYPE_CHECKING:
@@ -26,11 +28,16 @@ class Slots:
 
     def __init__(self, name: str, *, concurrency: int, queue_size: int, timeout: float) -> None:
         self._name = name
-        self._free = asyncio.Semaphore(concurrency)
+        self._slots = anyio.CapacityLimiter(concurrency)
         self._queue_size = queue_size
         self._timeout = timeout
         self.running = 0
         self.waiting = 0
+
+    def resize(self, *, concurrency: int, queue_size: int, timeout: float) -> None:
+        """Other limits from now on. What runs keeps its slot, and what waits keeps its place and its time."""
+        self._slots.total_tokens = concurrency
+        self._queue_size, self._timeout = queue_size, timeout
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -39,24 +46,33 @@ class Slots:
         Raises:
             Busy: Too many wait already, or none became free in time.
         """
-        if self._free.locked() and self.waiting >= self._queue_size:
-            raise Busy(
-                f"the server is busy: {self.running} {self._name} run and {self.waiting} wait",
-                hint="try again in a moment",
-            )
-        self.waiting += 1
+        # Whoever asks twice in one task gets two slots.
+        holder = object()
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._free.acquire()
-        except TimeoutError:
-            raise Busy(
-                f"the server is busy: no slot became free within {self._timeout:g} s", hint="try again in a moment"
-            ) from None
-        finally:
-            self.waiting -= 1
+            self._slots.acquire_on_behalf_of_nowait(holder)
+        except anyio.WouldBlock:
+            await self._wait(holder)
         self.running += 1
         try:
             yield
         finally:
             self.running -= 1
-            self._free.release()
+            self._slots.release_on_behalf_of(holder)
+
+    async def _wait(self, holder: object) -> None:
+        if self.waiting >= self._queue_size:
+            raise Busy(
+                f"the server is busy: {self.running} {self._name} run and {self.waiting} wait",
+                hint="try again in a moment",
+            )
+        seconds = self._timeout
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(seconds):
+                await self._slots.acquire_on_behalf_of(holder)
+        except TimeoutError:
+            raise Busy(
+                f"the server is busy: no slot became free within {seconds:g} s", hint="try again in a moment"
+            ) from None
+        finally:
+            self.waiting -= 1
