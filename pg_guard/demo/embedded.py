@@ -326,9 +326,10 @@ def _wait_until_ready(keeper: subprocess.Popen[bytes], data: Path, private: Path
             lines = [line.strip() for line in (data / "postmaster.pid").read_text().splitlines()]
             if len(lines) >= 8 and lines[4] == str(private) and lines[7] == "ready":
                 return
-        if keeper.poll() is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # The file tells nobody that it has changed; an end of the keeper is noticed at once.
+            keeper.wait(0.02)
             raise DatabaseError(f"the embedded PostgreSQL did not start: {_end_of(log)}", hint=f"see {log}")
-        time.sleep(0.02)
     raise DatabaseError(
         f"the embedded PostgreSQL was not ready within {SECONDS_TO_START:.0f} s: {_end_of(log)}", hint=f"see {log}"
     )

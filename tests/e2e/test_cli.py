@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,45 +17,13 @@ import pytest
 
 import pg_guard
 from pg_guard.catalog.model import Catalog, Name
+from tests.support.commands import assert_one_clear_line, environment, run
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = str(ROOT / "policies" / "demo.yaml")
 DENIED = "SELECT name, salary FROM hr.employees"
 ALLOWED = "SELECT status, count(*) FROM orders GROUP BY status"
-
-
-def environment(**changes: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "COLUMNS"))}
-    return inherited | {"NO_COLOR": "1", "PYTHONWARNINGS": "error"} | changes
-
-
-def run(
-    *arguments: str, stdin: str | bytes = b"", cwd: Path | None = None, **changes: str
-) -> subprocess.CompletedProcess[str]:
-    data = stdin.encode() if isinstance(stdin, str) else stdin
-    process = subprocess.run(
-        [sys.executable, "-m", "pg_guard", *arguments],
-        input=data,
-        capture_output=True,
-        env=environment(**changes),
-        cwd=cwd,
-        timeout=120,
-        check=False,
-    )
-    return subprocess.CompletedProcess(
-        process.args, process.returncode, process.stdout.decode(), process.stderr.decode()
-    )
-
-
-def assert_one_clear_line(process: subprocess.CompletedProcess[str], code: int) -> None:
-    """An error is one line, and perhaps a hint."""
-    assert process.returncode == code, process.stderr
-    assert process.stdout == ""
-    lines = [line for line in process.stderr.splitlines() if not line.endswith(" ...")]  # without progress
-    assert re.match("pg-guard: error: .+", lines[0])
-    assert len(lines) <= 2
-    assert all(line.startswith("hint: ") for line in lines[1:])
-    assert "unexpected" not in lines[0]
 
 
 @pytest.fixture(scope="module")
@@ -455,7 +421,7 @@ def test_an_interrupted_command_is_one_line_and_130() -> None:
     )
     # It waits for standard input, which never ends.
     assert process.stdin is not None
-    wait_until_reading(process.pid)
+    wait_until(lambda: is_reading(process.pid), "the process reads its standard input")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -502,12 +468,6 @@ def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
     assert "hunter2" not in process.stderr
 
 
-def wait_until_reading(pid: int) -> None:
-    """Wait until a process sleeps in a read of its standard input."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        words = Path(f"/proc/{pid}/syscall").read_text().split()
-        if words[:2] == ["0", "0x0"]:  # read(0, …)
-            return
-        time.sleep(0.02)
-    raise AssertionError("the process never read its standard input")
+def is_reading(pid: int) -> bool:
+    """Does a process sleep in a read of its standard input?"""
+    return Path(f"/proc/{pid}/syscall").read_text().split()[:2] == ["0", "0x0"]  # read(0, …)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import pytest
 from rich.cells import cell_len
 
 from tests.odd_database import OddDatabase, load_odd_database
+from tests.support.commands import run
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_POLICY = str(ROOT / "policies" / "demo.yaml")
@@ -36,19 +34,6 @@ functions:
   allow: [{capability: [pure, aggregate, type-io]}, "app.reveal_slowly", "app.anything(text)", no_such_function]
   user_defined: allow_listed
 """
-
-
-def run(*arguments: str, cwd: Path | None = None, **changes: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "COLUMNS"))}
-    return subprocess.run(
-        [sys.executable, "-m", "pg_guard", *arguments],
-        capture_output=True,
-        encoding="utf-8",
-        env=inherited | {"NO_COLOR": "1", "PYTHONWARNINGS": "error"} | changes,
-        cwd=cwd,
-        timeout=120,
-        check=False,
-    )
 
 
 def audit(dsn: str, policy: str | Path, *options: str) -> dict[str, Any]:

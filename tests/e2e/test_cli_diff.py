@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,8 @@ from rich.cells import cell_len
 
 from pg_guard.guard import Guard
 from pg_guard.policy.packs import write_manifest
+from tests.support import commands
+from tests.support.commands import assert_one_clear_line
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = str(ROOT / "policies" / "demo.yaml")
@@ -42,30 +42,7 @@ tests:
   - {name: stores, sql: SELECT id FROM stores, expect: deny}
   - {name: nothing, sql: SELECT 1, expect: allow}
 """
-
-
-def run(*arguments: str, stdin: bytes = b"", **changes: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "COLUMNS"))}
-    process = subprocess.run(
-        [sys.executable, "-m", "pg_guard", "diff", *arguments],
-        input=stdin,
-        capture_output=True,
-        env=inherited | {"NO_COLOR": "1", "PYTHONWARNINGS": "error"} | changes,
-        timeout=240,
-        check=False,
-    )
-    return subprocess.CompletedProcess(
-        process.args, process.returncode, process.stdout.decode(), process.stderr.decode()
-    )
-
-
-def assert_one_clear_line(process: subprocess.CompletedProcess[str], code: int) -> None:
-    assert process.returncode == code, process.stderr
-    assert process.stdout == ""
-    lines = process.stderr.splitlines()
-    assert lines[0].startswith("pg-guard: error: ")
-    assert all(line.startswith("hint: ") for line in lines[1:])
-    assert "unexpected" not in lines[0]
+run = partial(commands.run, "diff", timeout=240)
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,36 +15,15 @@ import pytest
 from rich.cells import cell_len
 
 from pg_guard.policy.packs import write_manifest
+from tests.support import commands
+from tests.support.commands import assert_one_clear_line
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = str(ROOT / "policies" / "demo.yaml")
 DENIED = "SELECT name, salary FROM hr.employees"
 ALLOWED = "SELECT status, count(*) FROM orders o WHERE o.id = 7 GROUP BY status"
 HOSTILE = "SELECT '<script>alert(1)</script>' AS \"<img src=x onerror=y>\", '\x1b[31m\u202e' FROM hr.employees"
-
-
-def run(*arguments: str, stdin: bytes = b"", **changes: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "COLUMNS"))}
-    process = subprocess.run(
-        [sys.executable, "-m", "pg_guard", "explain", *arguments],
-        input=stdin,
-        capture_output=True,
-        env=inherited | {"NO_COLOR": "1", "PYTHONWARNINGS": "error"} | changes,
-        timeout=120,
-        check=False,
-    )
-    return subprocess.CompletedProcess(
-        process.args, process.returncode, process.stdout.decode(), process.stderr.decode()
-    )
-
-
-def assert_one_clear_line(process: subprocess.CompletedProcess[str], code: int) -> None:
-    assert process.returncode == code, process.stderr
-    assert process.stdout == ""
-    lines = process.stderr.splitlines()
-    assert lines[0].startswith("pg-guard: error: ")
-    assert all(line.startswith("hint: ") for line in lines[1:])
-    assert "unexpected" not in lines[0]
+run = partial(commands.run, "explain")
 
 
 def document(*arguments: str, code: int = 0, stdin: bytes = b"") -> dict[str, Any]:

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.support import commands
+
 ROOT = Path(__file__).resolve().parents[2]
 MESSY = "# why\nmode: enforce   # for now\nschema: pg-guard/policy/v1\nwhere:\n-   columns: [a]\n    table: t\n\n\n\n"
 NEAT = "# why\nschema: pg-guard/policy/v1\nmode: enforce   # for now\nwhere:\n  - table: t\n    columns: [a]\n"
-
-
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return subprocess.run(
-        [sys.executable, "-m", "pg_guard", "fmt", *arguments],
-        capture_output=True,
-        text=True,
-        env=environment | {"NO_COLOR": "1", "PYTHONWARNINGS": "error"},
-        cwd=cwd,
-        timeout=120,
-        check=False,
-    )
+run = partial(commands.run, "fmt")
 
 
 @pytest.fixture

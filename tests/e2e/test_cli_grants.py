@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from pg_guard.demo.database import load_sample_database
 from pg_guard.guard import Guard
 from pg_guard.report.schemas import document_schema
 from tests.odd_database import OddDatabase, load_odd_database
+from tests.support.commands import run
 from tests.support.granted import apply, as_role, outcome, readable, user_relations
 
 if TYPE_CHECKING:
@@ -56,17 +55,38 @@ where:
   - {table: payments, equals: {method: card}}
 """
 
-
-def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "COLUMNS"))}
-    return subprocess.run(
-        [sys.executable, "-m", "pg_guard", *arguments],
-        capture_output=True,
-        encoding="utf-8",
-        env=inherited | {"NO_COLOR": "1", "PYTHONWARNINGS": "error"} | changes,
-        timeout=120,
-        check=False,
-    )
+CALLING_VIEWS = """
+CREATE FUNCTION shout(text) RETURNS text LANGUAGE sql IMMUTABLE RETURN upper($1) || '!';
+CREATE FUNCTION initial(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN left($1, 1); END $$;
+CREATE FUNCTION longer(text, text) RETURNS text LANGUAGE sql IMMUTABLE
+  RETURN CASE WHEN length($1) >= length($2) THEN $1 ELSE $2 END;
+CREATE AGGREGATE longest(text) (SFUNC = longer, STYPE = text);
+CREATE OPERATOR @@! (FUNCTION = initial, RIGHTARG = text);
+CREATE FUNCTION total_pay() RETURNS bigint LANGUAGE sql SECURITY DEFINER RETURN (SELECT count(*) FROM hr.payroll);
+CREATE FUNCTION own_pay() RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM hr.payroll);
+CREATE FUNCTION inside(text) RETURNS integer LANGUAGE internal AS 'textlen';
+CREATE VIEW v_shout AS SELECT id, shout(name) AS name FROM hr.employees;
+CREATE VIEW v_operator AS SELECT id, @@! name AS initial FROM hr.employees;
+CREATE VIEW v_longest AS SELECT longest(name) AS name FROM hr.employees;
+CREATE VIEW v_over AS SELECT count(*) AS count FROM v_shout WHERE name > 'A';
+CREATE MATERIALIZED VIEW m_definer AS SELECT total_pay() AS pay;
+CREATE VIEW v_stored AS SELECT pay FROM m_definer;
+CREATE VIEW v_definer AS SELECT total_pay() AS pay;
+CREATE VIEW v_payroll AS SELECT own_pay() AS pay;
+CREATE VIEW v_internal AS SELECT inside(name) AS length FROM hr.employees;
+"""
+CALLS = """
+schema: pg-guard/policy/v1
+metadata: {name: calls, version: "1"}
+search_path: [public]
+tables:
+  default: allow
+  allow: [v_shout, v_operator, v_longest, v_over, v_stored, v_definer, v_payroll, v_internal, m_definer]
+  deny: ["hr.*"]
+functions:
+  allow: [{capability: [pure, aggregate, type-io]}]
+  user_defined: deny
+"""
 
 
 def grants(policy: Path, dsn: str, role: str, *options: str) -> str:
@@ -389,6 +409,46 @@ async def test_what_public_has_is_said_and_left_alone(server_dsn: str) -> None:
         assert await outcome(connection, "SELECT 1 FROM hr.payroll") == DENIED
     finally:
         await connection.close()
+
+
+async def test_what_reviewed_views_call_can_be_called_by_whoever_reads_them(server_dsn: str, tmp_path: Path) -> None:
+    dsn = await load_sample_database(server_dsn, name="grants_calls")
+    await apply(dsn, CALLING_VIEWS)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(CALLS)
+    document = json.loads(grants(policy, dsn, "caller", "--revoke-public", "--format", "json"))
+    withheld = {each["name"]: each["reason"] for each in document["withheld"]}
+    assert set(withheld) == {"v_definer", "v_payroll", "v_internal"}
+    assert "public.total_pay, for which whoever reads the view needs EXECUTE" in withheld["v_definer"]
+    assert withheld["v_payroll"].startswith(
+        "it calls public.own_pay, which reads hr.payroll with the rights of whoever"
+    )
+    assert set(document["functions"]) == {
+        "public.initial(pg_catalog.text)",
+        "public.longest(pg_catalog.text)",
+        "public.shout(pg_catalog.text)",
+    }
+    # Without EXECUTE, PostgreSQL refuses the view to its reader, whatever its owner may do.
+    await apply(dsn, grants(policy, dsn, "caller", "--revoke-public"))
+    admin = await asyncpg.connect(dsn)
+    caller = await asyncpg.connect(as_role(dsn, "caller"))
+    try:
+        readable_views = ("v_shout", "v_operator", "v_longest", "v_over", "v_stored")
+        for name in readable_views:
+            assert (await outcome(caller, f"SELECT * FROM {name}")).endswith(" rows"), name
+        for sql in ("TABLE v_definer", "TABLE v_payroll", "TABLE v_internal", "SELECT total_pay()", "TABLE hr.payroll"):
+            assert await outcome(caller, sql) == DENIED, sql
+        await admin.execute("REVOKE EXECUTE ON FUNCTION shout(text), initial(text) FROM caller")
+        for name in ("v_shout", "v_operator", "v_over"):
+            assert await outcome(caller, f"SELECT * FROM {name}") == DENIED, name
+        assert (await outcome(caller, "TABLE v_stored")).endswith(" rows")
+        # The policy may name a function that does more: then the role gets it, and the view with it.
+        policy.write_text(CALLS.replace("allow: [", 'allow: ["total_pay()", ').replace("deny\n", "allow_listed\n"))
+        await apply(dsn, grants(policy, dsn, "caller", "--revoke-public"))
+        assert (await outcome(caller, "TABLE v_definer")).endswith(" rows")
+    finally:
+        for connection in (admin, caller):
+            await connection.close()
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,36 +12,13 @@ import yaml
 from pg_guard.catalog.model import Catalog
 from pg_guard.guard import Guard
 from tests.odd_database import OddDatabase, load_odd_database
+from tests.support.commands import assert_one_clear_line, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 LEAKING = ("app.v_chooses", "app.v_staff", "app.v_over_view", "app.v_roles")
-
-
-def run(*arguments: str, cwd: Path | None = None, **changes: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "COLUMNS"))}
-    return subprocess.run(
-        [sys.executable, "-m", "pg_guard", *arguments],
-        capture_output=True,
-        encoding="utf-8",
-        env=inherited | {"NO_COLOR": "1", "PYTHONWARNINGS": "error"} | changes,
-        cwd=cwd,
-        timeout=120,
-        check=False,
-    )
-
-
-def assert_refused(process: subprocess.CompletedProcess[str], words: str) -> None:
-    assert process.returncode == 2, process.stderr
-    assert process.stdout == ""
-    lines = [line for line in process.stderr.splitlines() if not line.endswith(" ...")]
-    assert lines[0].startswith("pg-guard: error: ")
-    assert words in lines[0]
-    assert len(lines) <= 2
-    assert all(line.startswith("hint: ") for line in lines[1:])
-    assert "unexpected" not in lines[0]
 
 
 def write(dsn: str, path: Path, *options: str) -> str:
@@ -286,10 +260,12 @@ def test_the_same_database_gives_the_same_bytes(odd: OddDatabase, starter: Path)
 def test_a_file_that_exists_is_left_alone(odd: OddDatabase, tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text("mine\n")
-    assert_refused(run("init", "--dsn", odd.reader, cwd=tmp_path), "exists already")
+    assert_one_clear_line(run("init", "--dsn", odd.reader, cwd=tmp_path), 2, "exists already")
     assert path.read_text() == "mine\n"
-    assert_refused(run("init", "--dsn", odd.reader, "--output", str(tmp_path)), "is a directory")
-    assert_refused(run("init", "--dsn", odd.reader, "--output", str(tmp_path / "no" / "x.yaml")), "does not exist")
+    assert_one_clear_line(run("init", "--dsn", odd.reader, "--output", str(tmp_path)), 2, "is a directory")
+    assert_one_clear_line(
+        run("init", "--dsn", odd.reader, "--output", str(tmp_path / "no" / "x.yaml")), 2, "does not exist"
+    )
     forced = run("init", "--dsn", odd.reader, "--force", cwd=tmp_path)
     assert forced.returncode == 0, forced.stderr
     assert path.read_text().startswith("# A starter policy for the database odd_init, ")
@@ -297,16 +273,16 @@ def test_a_file_that_exists_is_left_alone(odd: OddDatabase, tmp_path: Path) -> N
 
 
 def test_a_role_that_sees_nothing_is_told_what_it_needs(odd: OddDatabase, tmp_path: Path) -> None:
-    assert_refused(run("init", "--dsn", odd.blind, cwd=tmp_path), "may not look into any schema with tables")
+    assert_one_clear_line(run("init", "--dsn", odd.blind, cwd=tmp_path), 2, "may not look into any schema with tables")
     for schema, words in (("closed", "may not look into the schema 'closed'"), ("ap", "there is no schema 'ap'")):
-        assert_refused(run("init", "--dsn", odd.reader, "--schema", schema, cwd=tmp_path), words)
+        assert_one_clear_line(run("init", "--dsn", odd.reader, "--schema", schema, cwd=tmp_path), 2, words)
     near = run("init", "--dsn", odd.reader, "--schema", "ap", cwd=tmp_path)
     assert "hint: did you mean 'app'?" in near.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_database_without_tables_is_no_place_for_a_policy(server_dsn: str, tmp_path: Path) -> None:
-    assert_refused(run("init", "--dsn", server_dsn, cwd=tmp_path), "has no table or view yet")
+    assert_one_clear_line(run("init", "--dsn", server_dsn, cwd=tmp_path), 2, "has no table or view yet")
 
 
 def test_the_schema_that_was_asked_for_is_open_whatever_its_name(

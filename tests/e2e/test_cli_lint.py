@@ -16,6 +16,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from tests.sarif import problems
+from tests.support.commands import assert_one_clear_line, run
 
 if TYPE_CHECKING:
     from pg_guard.guard import Guard
@@ -30,20 +31,10 @@ FORMATS = ("text", "json", "sarif", "junit", "github")
 def lint(
     *arguments: str | bytes, cwd: Path, stdin: str | bytes = b"", policy: str | None = POLICY, **changes: str
 ) -> subprocess.CompletedProcess[str]:
-    names = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "COLUMNS", "GITHUB"))}
-    command: list[str | bytes] = [sys.executable, "-m", "pg_guard", "lint", *arguments]
+    command: list[str | bytes] = ["lint", *arguments]
     if policy is not None:
         command += ["--policy", policy]
-    process = subprocess.run(
-        command,
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        capture_output=True,
-        env=names | {"NO_COLOR": "1", "PYTHONWARNINGS": "error"} | changes,
-        cwd=cwd,
-        timeout=120,
-        check=False,
-    )
-    return subprocess.CompletedProcess(command, process.returncode, process.stdout.decode(), process.stderr.decode())
+    return run(*command, cwd=cwd, stdin=stdin, **changes)
 
 
 def document(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -65,16 +56,6 @@ def run_of(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     (run,) = log["runs"]
     assert isinstance(run, dict)
     return run
-
-
-def assert_one_clear_line(process: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
-    assert (process.returncode, process.stdout) == (code, ""), process.stderr
-    first, *rest = process.stderr.splitlines()
-    assert first.startswith("pg-guard: error: ")
-    assert "unexpected" not in first
-    assert len(rest) <= 1
-    for part in parts:
-        assert part in process.stderr
 
 
 RULE = """\

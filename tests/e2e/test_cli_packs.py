@@ -8,9 +8,13 @@ import pty
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from tests.support import commands
+from tests.support.commands import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 RULE = """\
@@ -29,24 +33,7 @@ tests:
   - {{name: direct, sql: SELECT * FROM {name}, expect: deny}}
   - {{name: other, sql: SELECT 1, expect: allow}}
 """
-
-
-def environment(**changes: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "COLUMNS"))}
-    return kept | {"NO_COLOR": "1", "PYTHONWARNINGS": "error"} | changes
-
-
-def run(*arguments: str, cwd: Path = ROOT, **changes: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pg_guard", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=environment(**changes),
-        cwd=cwd,
-        timeout=120,
-        check=False,
-    )
+run = partial(commands.run, cwd=ROOT)
 
 
 def done(*arguments: str, cwd: Path = ROOT, **changes: str) -> str:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +11,8 @@ import pytest
 from rich.cells import cell_len
 
 from pg_guard.guard import Guard
+from tests.support import commands
+from tests.support.commands import assert_one_clear_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,35 +26,7 @@ STATEMENTS = (
     "SELECT id FROM customers",
 )
 NEW = 'schema: pg-guard/policy/v1\nmetadata: {name: new, version: "2"}\ntables: {deny: [orders]}\n'
-
-
-def run(*arguments: str, stdin: bytes = b"", memory: int = 0, **changes: str) -> subprocess.CompletedProcess[str]:
-    def limit() -> None:
-        if memory:
-            resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "COLUMNS"))}
-    process = subprocess.run(
-        [sys.executable, "-m", "pg_guard", "replay", *arguments],
-        input=stdin,
-        capture_output=True,
-        env=inherited | {"NO_COLOR": "1", "PYTHONWARNINGS": "error"} | changes,
-        timeout=240,
-        check=False,
-        preexec_fn=limit,
-    )
-    return subprocess.CompletedProcess(
-        process.args, process.returncode, process.stdout.decode(), process.stderr.decode()
-    )
-
-
-def assert_one_clear_line(process: subprocess.CompletedProcess[str], code: int) -> None:
-    assert process.returncode == code, process.stderr
-    assert process.stdout == ""
-    lines = process.stderr.splitlines()
-    assert lines[0].startswith("pg-guard: error: ")
-    assert all(line.startswith("hint: ") for line in lines[1:])
-    assert "unexpected" not in lines[0]
+run = partial(commands.run, "replay", timeout=240)
 
 
 def record(guard: Guard, sql: str, **changes: Any) -> bytes:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +12,13 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from pg_guard.report.schemas import DOCUMENTS
+from tests.support import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = str(ROOT / "policies" / "demo.yaml")
 CATALOG = str(ROOT / "rules" / "catalogs" / "demo.json")
 RULES = sorted((ROOT / "rules").glob("*/PG*.yaml"))
-
-
-def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return subprocess.run(
-        [sys.executable, "-m", "pg_guard", *arguments],
-        capture_output=True,
-        text=True,
-        env=kept | {"NO_COLOR": "1", "PYTHONWARNINGS": "error"},
-        cwd=cwd,
-        timeout=120,
-        check=False,
-    )
+run = partial(commands.run, cwd=ROOT)
 
 
 def validator(name: str) -> Draft202012Validator:

@@ -10,10 +10,17 @@ import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as Xml
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.support import commands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,23 +58,7 @@ tests:
   - {name: direct, sql: SELECT employee_id FROM hr.payroll, expect: deny, works_on: 18}
   - {name: other table, sql: SELECT name FROM public.products, expect: allow, works_on: 18}
 """
-
-
-def environment(**changes: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "COLUMNS"))}
-    return inherited | {"NO_COLOR": "1", "PYTHONWARNINGS": "error", "COLUMNS": "100"} | changes
-
-
-def run(*arguments: str, cwd: Path, **changes: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pg_guard", "test", *arguments],
-        capture_output=True,
-        text=True,
-        env=environment(**changes),
-        cwd=cwd,
-        timeout=120,
-        check=False,
-    )
+run = partial(commands.run, "test", COLUMNS="100")
 
 
 @pytest.fixture
@@ -193,7 +184,7 @@ def test_names_are_resolved_on_a_catalog(project: Path, demo_dsn: str, tmp_path:
     assert run("policy.yaml", "--dsn", demo_dsn, cwd=project).returncode == 0
     assert run("policy.yaml", cwd=project, PG_GUARD_DSN=demo_dsn).returncode == 0
     snapshot = ["catalog", "snapshot", "--dsn", demo_dsn, "--output", "shop.json"]
-    subprocess.run([sys.executable, "-m", "pg_guard", *snapshot], cwd=project, env=environment(), check=True)
+    subprocess.run([sys.executable, "-m", "pg_guard", *snapshot], cwd=project, env=commands.environment(), check=True)
     assert run("policy.yaml", "--catalog", "shop.json", cwd=project).returncode == 0
 
 
@@ -339,7 +330,12 @@ def test_without_the_extra_the_embedded_database_says_what_to_install(project: P
         "main()\n"
     )
     process = subprocess.run(
-        [sys.executable, "-c", code], cwd=project, env=environment(), capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=project,
+        env=commands.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (process.returncode, process.stdout) == (2, "")
     assert "the embedded PostgreSQL is not installed" in process.stderr
@@ -370,21 +366,31 @@ class Reader:
         return before
 
 
-def test_watch_runs_again_when_a_file_changes_and_ends_with_130(project: Path) -> None:
+@contextmanager
+def watching(project: Path) -> Iterator[tuple[subprocess.Popen[bytes], Reader]]:
+    """`pg-guard test --watch` on the project's policy, which extends one in another directory."""
     (project / "elsewhere").mkdir()
-    base = project / "elsewhere" / "base.yaml"
-    base.write_text("schema: pg-guard/policy/v1\n")
+    (project / "elsewhere" / "base.yaml").write_text("schema: pg-guard/policy/v1\n")
     change(project / "policy.yaml", "tables:\n", "extends: [elsewhere/base.yaml]\ntables:\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "pg_guard", "test", "policy.yaml", "--watch"],
+        [*commands.COMMAND, "test", "policy.yaml", "--watch"],
         cwd=project,
-        env=environment(PYTHONUNBUFFERED="1"),
+        env=commands.environment(PYTHONUNBUFFERED="1", COLUMNS="100"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    reader = Reader(process)
     try:
+        yield process, Reader(process)
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_watch_runs_again_when_a_file_changes_and_ends_with_130(project: Path) -> None:
+    with watching(project) as (process, reader):
         assert "1 file, 3 tests: 3 passed\n" in reader.until("Watching for changes")
         change(project / "policy.yaml", '"hr.*"', '"hrx.*"')
         output = reader.until("Watching for changes")
@@ -399,40 +405,17 @@ def test_watch_runs_again_when_a_file_changes_and_ends_with_130(project: Path) -
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert "Traceback" not in reader.text
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def test_watch_notices_what_a_policy_extends(project: Path) -> None:
-    (project / "elsewhere").mkdir()
-    base = project / "elsewhere" / "base.yaml"
-    base.write_text("schema: pg-guard/policy/v1\n")
-    change(project / "policy.yaml", "tables:\n", "extends: [elsewhere/base.yaml]\ntables:\n")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pg_guard", "test", "policy.yaml", "--watch"],
-        cwd=project,
-        env=environment(PYTHONUNBUFFERED="1"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    reader = Reader(process)
-    try:
+    with watching(project) as (process, reader):
         reader.until("Watching for changes")
-        base.write_text("schema: pg-guard/policy/v1\ntables: {deny: [orders]}\n")
+        (project / "elsewhere" / "base.yaml").write_text("schema: pg-guard/policy/v1\ntables: {deny: [orders]}\n")
         output = reader.until("Watching for changes")
         assert "changed: base.yaml" in output
         assert "shop::report: failed: expected allow, got deny" in output
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def test_watch_writes_text_only(project: Path) -> None:

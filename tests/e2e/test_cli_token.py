@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-import subprocess
-import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support import commands
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def token(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pg_guard", "token", *arguments],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+token = partial(commands.run, "token")
 
 
 def test_a_token_is_shown_once_and_only_its_hash_is_kept(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,8 @@ import pytest
 from pg_guard.demo.question import QUESTION, Asked
 from pg_guard.demo.runner import Outcome
 from pg_guard.demo.statements import SHOWN_IN_FULL, STATEMENTS
+from tests.support.processes import processes_of
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,23 +50,11 @@ def run(scratch: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def left_behind(scratch: Path) -> list[str]:
     """Files in the directory, and command lines of processes that name it."""
-    found = [str(path) for path in scratch.iterdir()]
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(scratch) in line:
-            found.append(line)
-    return found
+    return [*map(str, scratch.iterdir()), *processes_of(scratch)]
 
 
-def wait_until_clean(scratch: Path) -> list[str]:
-    for _ in range(300):
-        if not left_behind(scratch):
-            break
-        time.sleep(0.1)
-    return left_behind(scratch)
+def wait_until_clean(scratch: Path) -> None:
+    wait_until(lambda: not left_behind(scratch), f"nothing is left in {scratch}")
 
 
 def test_the_demo_shows_every_decision_and_leaves_nothing(scratch: Path) -> None:
@@ -102,7 +91,7 @@ async def test_keep_leaves_a_database_that_can_be_used_and_stopped(scratch: Path
         assert left_behind(scratch)
     finally:
         os.kill(int(stop[1]), signal.SIGTERM)
-    assert not await asyncio.to_thread(wait_until_clean, scratch)
+    await asyncio.to_thread(wait_until_clean, scratch)
 
 
 @pytest.mark.parametrize("step", ["[1/4]", "[2/4]", "[4/4]"])
@@ -134,7 +123,7 @@ def test_nothing_stays_when_the_demo_is_killed(scratch: Path, number: signal.Sig
             assert process.poll() is None
         process.send_signal(number)
         process.wait(60)
-    assert not wait_until_clean(scratch)
+    wait_until_clean(scratch)
 
 
 def test_an_unexpected_answer_is_not_called_expected() -> None:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import asyncpg
@@ -18,6 +17,8 @@ import pytest
 from pg_guard.demo import embedded
 from pg_guard.demo.embedded import SOCKET_NAME, SOCKET_PATH_LIMIT, start
 from pg_guard.errors import DatabaseError, UsageError
+from tests.support.processes import processes_of
+from tests.support.waiting import wait_until
 
 
 def fetch(dsn: str, sql: str) -> object:
@@ -40,25 +41,10 @@ def open_directory():
     shutil.rmtree(directory)
 
 
-def processes_of(directory: Path) -> list[str]:
-    """Command lines of running processes that name the directory."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(directory) in line:
-            found.append(line)
-    return found
-
-
-def wait_until_gone(directory: Path) -> bool:
-    for _ in range(600):
-        if not processes_of(directory) and not directory.exists():
-            return True
-        time.sleep(0.05)
-    return False
+def wait_until_gone(directory: Path) -> None:
+    wait_until(
+        lambda: not processes_of(directory) and not directory.exists(), f"{directory} and its processes are gone"
+    )
 
 
 def test_server_is_postgresql_18_for_a_superuser(server_dsn):
@@ -75,8 +61,8 @@ def test_two_servers_in_paths_with_spaces_and_of_great_length_run_side_by_side(t
             assert fetch(server.dsn, "SELECT 1") == 1
         first, second = [fetch(s.dsn, "SELECT system_identifier FROM pg_control_system()") for s in (one, two)]
         assert first != second
-    assert wait_until_gone(one.socket_directory)
-    assert wait_until_gone(two.socket_directory)
+    wait_until_gone(one.socket_directory)
+    wait_until_gone(two.socket_directory)
 
 
 def test_a_temporary_directory_with_a_space_gives_a_usable_dsn(open_directory, monkeypatch):
@@ -100,7 +86,7 @@ def test_stop_leaves_nothing_and_may_be_called_twice(tmp_path):
     server.stop()
     server.stop()
     assert not server.running
-    assert wait_until_gone(server.socket_directory)
+    wait_until_gone(server.socket_directory)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -118,7 +104,7 @@ def test_nothing_stays_when_the_parent_is_ended(tmp_path, number):
         assert processes_of(directory)
         parent.send_signal(number)
         parent.wait(30)
-    assert wait_until_gone(directory)
+    wait_until_gone(directory)
 
 
 def test_a_detached_server_outlives_its_parent_until_its_keeper_is_ended(tmp_path):
@@ -135,7 +121,7 @@ def test_a_detached_server_outlives_its_parent_until_its_keeper_is_ended(tmp_pat
         assert fetch(dsn, "SELECT 1") == 1
     finally:
         os.kill(keeper, signal.SIGTERM)
-    assert wait_until_gone(directory)
+    wait_until_gone(directory)
 
 
 def test_data_survives_a_stop_where_the_directory_can_be_entered(open_directory):
