@@ -94,7 +94,7 @@ class GrantPlan:
                 {"schema": each.name.schema, "name": each.name.name, "reason": each.reason}
                 for each in self.access.withheld
             ],
-            "functions": [routine_sql(each) for each in self.access.functions],
+            "functions": [routine_sql(each) for each in (*self.access.functions, *self.access.for_views)],
             "not_enforced": list(self.not_enforced),
         }
 
@@ -174,6 +174,11 @@ def _grants(access: Access, scopes: RowScopes, options: GrantOptions) -> tuple[S
         Section(
             "Functions",
             tuple(Statement(f"GRANT EXECUTE ON ROUTINE {routine_sql(each)} TO {role}") for each in access.functions),
+        ),
+        Section(
+            "Functions that views call",
+            tuple(Statement(f"GRANT EXECUTE ON ROUTINE {routine_sql(each)} TO {role}") for each in access.for_views),
+            ("PostgreSQL asks whoever reads a view for EXECUTE on what it calls.",),
         ),
     )
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pg_guard.advise.grants_calls import called_in, objection_to_calls, own_functions
 from pg_guard.advise.grants_model import Access, Readable, Withheld
 from pg_guard.advise.quoting import relation_sql, sql_name
 from pg_guard.advise.reach import is_user_schema
 
 if TYPE_CHECKING:
     from pg_guard.advise.reach import Reach
-    from pg_guard.catalog.model import Catalog, Function, Relation
+    from pg_guard.catalog.model import Function, Relation
     from pg_guard.guard import Guard
 
 __all__ = ["read_access"]
@@ -32,27 +33,29 @@ def read_access(guard: Guard, reach: Reach) -> Access:
     readable: list[Readable] = []
     withheld: list[Withheld] = []
     queries = bool({"select", "explain"} & set(guard.policy.statements.allow))
+    functions = own_functions(reach.catalog)
+    allowed = [
+        each for each in functions if queries and each.kind != "procedure" and not reach.functions.judge(each, {})
+    ]
     visible = guard.visible_relations() if queries else ()
     for relation in visible:
         if not is_user_schema(relation.schema):
             continue
         columns = tuple(column.name for column in guard.visible_columns(relation))
-        reason = _objection(guard, reach, relation, columns)
+        reason = _objection(guard, reach, relation, columns) or objection_to_calls(reach, relation, allowed)
         if reason:
             withheld.append(Withheld(relation.key, reason))
         else:
             whole = len(columns) == len(relation.columns)
             readable.append(Readable(relation, None if whole else columns))
-    functions = _functions(reach.catalog)
-    allowed = [
-        each for each in functions if queries and each.kind != "procedure" and not reach.functions.judge(each, {})
-    ]
+    for_views = dict.fromkeys(each for entry in readable for each in called_in(reach, entry.relation))
     return Access(
         tuple(readable),
         tuple(withheld),
         tuple(each.key for each in visible if not is_user_schema(each.schema)),
         tuple(allowed),
         tuple(each for each in functions if each not in set(allowed)),
+        tuple(each for each in for_views if each not in set(allowed)),
         _schemas(guard, reach, readable, allowed),
     )
 
@@ -82,16 +85,6 @@ def _objection(guard: Guard, reach: Reach, relation: Relation, columns: tuple[st
             "",
         )
     return ""
-
-
-def _functions(catalog: Catalog) -> list[Function]:
-    """Functions that somebody made here; those of extensions and what only triggers call are left out."""
-    return [
-        each
-        for each in catalog.functions
-        if (each.planted or (is_user_schema(each.schema) and not each.extension))
-        and each.result.name not in ("trigger", "event_trigger")
-    ]
 
 
 def _schemas(guard: Guard, reach: Reach, readable: list[Readable], allowed: list[Function]) -> tuple[str, ...]:

@@ -131,6 +131,12 @@ def _relations(policy: Policy, reach: Reach, access: Access, scopes: RowScopes, 
     definers = [str(each.key) for each in access.functions if each.security_definer]
     if definers:
         yield f"Functions that run with their owner's rights, and that the policy lists: {some(definers, _NAMES)}."
+    if access.for_views:
+        called = some((str(each.key) for each in access.for_views), _NAMES)
+        yield (
+            f"Functions that views call ({called}): the role has EXECUTE on them, as whoever reads the views needs it, and can call "
+            "them itself; they can do no more than the role."
+        )
     if access.system:
         yield f"Of PostgreSQL's own schemas the policy opens {some(map(str, access.system), _NAMES)}; PUBLIC's privileges hold there."
     if any(entry.columns is None for entry in access.readable):

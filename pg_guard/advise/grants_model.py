@@ -67,6 +67,7 @@ class Access:
         system: Relations of PostgreSQL's own schemas that the policy opens; PUBLIC's privileges hold for them.
         functions: Functions of users that the policy lists.
         refused: The other functions of users.
+        for_views: Functions of them that the views of `readable` call, so that the role needs EXECUTE.
         schemas: Schemas that the role looks into, sorted.
     """
 
@@ -75,6 +76,7 @@ class Access:
     system: tuple[Name, ...] = ()
     functions: tuple[Function, ...] = ()
     refused: tuple[Function, ...] = ()
+    for_views: tuple[Function, ...] = ()
     schemas: tuple[str, ...] = ()
 
 
