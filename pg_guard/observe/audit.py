@@ -11,17 +11,26 @@ told AUDIT_UNAVAILABLE. Under ``fail: open`` it goes on, with a warning in the s
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import os
+import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from pg_guard.errors import PgGuardError, UsageError
 from pg_guard.observe.audit_anchors import Anchors
-from pg_guard.observe.audit_file import AuditFile, Rotation
+from pg_guard.observe.audit_content import (
+    Entry,
+    Operation,
+    Outcome,
+    content_of_decision,
+    content_of_outcome,
+)
+from pg_guard.observe.audit_file import AuditFile, Retention, Rotation
 from pg_guard.observe.audit_masking import Masker, read_key
-from pg_guard.observe.audit_sinks import FileSink, Sink, SinkError, StreamSink, now
+from pg_guard.observe.audit_sinks import FileSink, Sink, SinkError, StreamSink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,15 +39,14 @@ if TYPE_CHECKING:
     from pg_guard.observe.audit_lines import Content
     from pg_guard.settings import AuditSettings
 
-__all__ = ["AuditLog", "AuditUnavailable", "Auditor", "Entry", "Operation", "Outcome", "open_audit_log"]
+__all__ = ["AuditLog", "AuditState", "AuditUnavailable", "Auditor", "Entry", "Operation", "Outcome", "open_audit_log"]
 
-Operation: TypeAlias = Literal["run", "explain", "check"]
-Status: TypeAlias = Literal["ok", "error", "cancelled"]
-
-# A statement that is longer is refused by any policy; its first part and its digest tell which it was.
-_MOST_CHARACTERS: Final = 65_536
-# Findings can be many on such a text.
-_MOST_FINDINGS: Final = 200
+_HINTS: Final = {
+    "file": "check audit.path",
+    "stdout": "standard output is closed",
+    "postgresql": "check audit.dsn",
+    "opentelemetry": "check OTEL_EXPORTER_OTLP_ENDPOINT, and that pg-guard[otel] is installed",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -51,33 +59,6 @@ class AuditUnavailable(PgGuardError):  # noqa: N818 - named for what a client is
     def __init__(self) -> None:
         # Where and why is for the operator's log, not for clients.
         super().__init__("the audit log cannot be written", hint="try again later, and tell the server's operator")
-
-
-class Entry(NamedTuple):
-    """A decision that was recorded: its id, and whether the record was written."""
-
-    decision_id: str
-    recorded: bool
-
-
-class Outcome(NamedTuple):
-    """What came of a statement.
-
-    Attributes:
-        status: It ended well, with an error, or was cancelled.
-        duration_ms: From the decision's record to the end.
-        rows: Rows that were handed out; None where there are none to count.
-        truncated: There were more.
-        error: The code of the error, or ''.
-        sqlstate: PostgreSQL's code, or ''.
-    """
-
-    status: Status
-    duration_ms: float
-    rows: int | None = None
-    truncated: bool = False
-    error: str = ""
-    sqlstate: str = ""
 
 
 class Auditor(Protocol):
@@ -101,12 +82,31 @@ class Auditor(Protocol):
         """The same where nobody can wait, as in a call that was cancelled."""
 
 
+class AuditState(NamedTuple):
+    """The log at a moment.
+
+    Attributes:
+        written: Lines that were written.
+        failed: Lines that could not be.
+        available: The newest could be.
+        anchors: Anchors that were noted; None where there are to be none.
+        anchors_failed: Anchors that could not be.
+    """
+
+    written: int
+    failed: int
+    available: bool
+    anchors: int | None = None
+    anchors_failed: int = 0
+
+
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """A line that is to be written, and who waits for it."""
+    """A line that is to be written, who waits for it, and whether that has given up."""
 
     content: Content
     done: asyncio.Future[None]
+    given_up: bool = False
 
 
 class AuditLog:
@@ -119,11 +119,13 @@ class AuditLog:
         masker: What is masked in them.
         fail: What happens to a statement when its line cannot be written.
         timeout: Seconds that a line may take.
+        anchors: What the sink notes its ends in, to tell how that goes.
 
     Attributes:
         lines: Lines that were written.
-        failures: Lines that could not be written.
+        failures: Lines that could not be written in time.
         last_error: Why the last one could not; '' when the newest could.
+        seconds: How long the sink took for the newest lines; None before the first.
     """
 
     def __init__(
@@ -133,16 +135,25 @@ class AuditLog:
         masker: Masker | None = None,
         fail: Literal["closed", "open"] = "closed",
         timeout: float = 5.0,
+        anchors: Anchors | None = None,
     ) -> None:
         self.lines = 0
         self.failures = 0
         self.last_error = ""
+        self.seconds: float | None = None
+        self._anchors = anchors
         self._sink = sink
         self._masker = masker or Masker()
         self._fail = fail
         self._timeout = timeout
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> AuditState:
+        """How it does, for metrics."""
+        noted = (None, 0) if self._anchors is None else (self._anchors.noted, self._anchors.failures)
+        return AuditState(self.lines, self.failures, not self.last_error, *noted)
 
     async def decided(
         self,
@@ -166,17 +177,15 @@ class AuditLog:
             AuditUnavailable: The line could not be written, and the log fails closed.
         """
         decision_id = str(uuid.uuid4())
-        content: Content = {
-            "event": "decision",
-            "time": now(),
-            "decision_id": decision_id,
-            "operation": operation,
-            "database": database,
-            "principal": _principal(principal),
-            "question_id": question_id,
-            "masking": self._masker.described,
-            "decision": self._masker.mask(_shortened(decision.to_dict())),
-        }
+        content = content_of_decision(
+            decision,
+            decision_id,
+            self._masker,
+            database=database,
+            operation=operation,
+            principal=principal,
+            question_id=question_id,
+        )
         return Entry(decision_id, await self._write(content))
 
     async def completed(self, entry: Entry, outcome: Outcome) -> None:
@@ -185,11 +194,11 @@ class AuditLog:
         Raises:
             AuditUnavailable: The line could not be written, and the log fails closed.
         """
-        await self._write(_completion(entry, outcome), always=True)
+        await self._write(content_of_outcome(entry, outcome), always=True)
 
     def abandoned(self, entry: Entry, outcome: Outcome) -> None:
         """The same where nobody can wait, as in a call that was cancelled; a failure is logged."""
-        self._enqueue(_completion(entry, outcome))
+        self._enqueue(content_of_outcome(entry, outcome))
 
     async def close(self) -> None:
         """Write what is waiting, and close the sink."""
@@ -208,12 +217,14 @@ class AuditLog:
 
         Without `always` a line is dropped when its caller is gone before it is written: its statement does not run.
         """
-        done = self._enqueue(content)
+        waiting = self._enqueue(content)
         try:
             async with asyncio.timeout(self._timeout):
-                await (asyncio.shield(done) if always else done)
+                await (asyncio.shield(waiting.done) if always else waiting.done)
         except TimeoutError:
-            self._failed(f"not written within {self._timeout:g} s")
+            # It may yet be written, and counts as a failure all the same: somebody was told so.
+            waiting.given_up = True
+            self._failed(f"not written within {self._timeout:g} s", 1)
         except SinkError:
             pass
         else:
@@ -223,31 +234,33 @@ class AuditLog:
         _log.warning("audit log: a %s goes on without its record (fail: open)", content["event"])
         return False
 
-    def _enqueue(self, content: Content) -> asyncio.Future[None]:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.add_done_callback(_retrieve)
-        self._waiting.append(_Waiting(content, done))
+    def _enqueue(self, content: Content) -> _Waiting:
+        waiting = _Waiting(content, asyncio.get_running_loop().create_future())
+        waiting.done.add_done_callback(_retrieve)
+        self._waiting.append(waiting)
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_waiting())
-        return done
+            # Of no request: it writes for all of them.
+            self._writing = asyncio.create_task(self._write_waiting(), context=contextvars.Context())
+        return waiting
 
     async def _write_waiting(self) -> None:
         while self._waiting:
             # Whoever gave up waiting has told its client that there is no record.
             batch = [each for each in self._waiting if not each.done.done()]
             self._waiting.clear()
-            written, error = len(batch), None
+            written, error, started = len(batch), None, time.monotonic()
             try:
                 await self._sink.append([each.content for each in batch])
             except SinkError as failure:
                 written, error = failure.written, failure
             except Exception as failure:  # noqa: BLE001 - whatever fails, nobody may wait forever
                 written, error = 0, SinkError(0, f"unexpected {type(failure).__name__}")
+            self.seconds = time.monotonic() - started
             self.lines += written
             if error is None:
                 self.last_error = ""
             else:
-                self._failed(error.message, len(batch) - written)
+                self._failed(error.message, sum(not each.given_up for each in batch[written:]))
             for number, each in enumerate(batch):
                 if each.done.done():
                     continue
@@ -256,7 +269,7 @@ class AuditLog:
                 else:
                     each.done.set_exception(error)
 
-    def _failed(self, why: str, count: int = 1) -> None:
+    def _failed(self, why: str, count: int) -> None:
         self.failures += count
         self.last_error = why
         _log.error("audit log: %d line(s) not written: %s", count, why)
@@ -266,37 +279,6 @@ def _retrieve(done: asyncio.Future[None]) -> None:
     """Take notice of an error that nobody waits for; it is logged already."""
     if not done.cancelled():
         done.exception()
-
-
-def _principal(principal: Mapping[str, object] | None) -> dict[str, Any] | None:
-    if principal is None:
-        return None
-    rest = {name: value for name, value in principal.items() if name not in ("client", "subject")}
-    return {"client": principal.get("client"), "subject": principal.get("subject"), "attributes": rest}
-
-
-def _shortened(record: dict[str, Any]) -> dict[str, Any]:
-    """A record without the rest of a text that is longer than any policy takes: nobody fills the disk with refused texts."""
-    sql = record["sql"]
-    return record | {
-        "statement": record["statement"][:_MOST_CHARACTERS],
-        "sql": sql if sql is None else sql[:_MOST_CHARACTERS],
-        "findings": record["findings"][:_MOST_FINDINGS],
-    }
-
-
-def _completion(entry: Entry, outcome: Outcome) -> Content:
-    return {
-        "event": "outcome",
-        "time": now(),
-        "decision_id": entry.decision_id,
-        "status": outcome.status,
-        "duration_ms": round(outcome.duration_ms, 3),
-        "rows": outcome.rows,
-        "truncated": outcome.truncated,
-        "error": outcome.error or None,
-        "sqlstate": outcome.sqlstate or None,
-    }
 
 
 async def open_audit_log(settings: AuditSettings) -> AuditLog | None:
@@ -316,20 +298,21 @@ async def open_audit_log(settings: AuditSettings) -> AuditLog | None:
         ) from None
     except ValueError as error:
         raise UsageError(f"audit.key: {error}", hint="write one with `openssl rand -hex 32`") from None
-    sink = _sink(settings)
+    anchors = Anchors(settings.anchors, settings.anchor_every) if settings.anchors is not None else None
+    sink = _sink(settings, anchors)
+    log = AuditLog(sink, masker=masker, fail=settings.fail, timeout=settings.timeout, anchors=anchors)
     try:
         await sink.open()
     except SinkError as error:
         if settings.fail == "closed":
             await sink.close()
-            raise UsageError(
-                f"the audit log cannot be written: {error.message}", hint="check audit.path or audit.dsn"
-            ) from None
+            raise UsageError(f"the audit log cannot be written: {error.message}", hint=_HINTS[settings.sink]) from None
+        log.last_error = error.message
         _log.warning("the audit log cannot be written: %s", error.message)
-    return AuditLog(sink, masker=masker, fail=settings.fail, timeout=settings.timeout)
+    return log
 
 
-def _sink(settings: AuditSettings) -> Sink:
+def _sink(settings: AuditSettings, anchors: Anchors | None) -> Sink:
     if settings.sink == "stdout":
         # A descriptor of its own: what else is printed later cannot close it.
         return StreamSink(os.dup(1))
@@ -338,13 +321,17 @@ def _sink(settings: AuditSettings) -> Sink:
 
         assert settings.dsn is not None  # the settings demand it
         return StoreSink(settings.dsn.get_secret_value(), timeout=settings.timeout)
+    if settings.sink == "opentelemetry":
+        from pg_guard.observe.audit_otel import OtelSink, OtlpLink
+
+        return OtelSink(lambda: OtlpLink(timeout=settings.timeout), anchors=anchors)
     assert settings.path is not None  # as above
-    anchors = Anchors(settings.anchors, settings.anchor_every) if settings.anchors is not None else None
     file = AuditFile(
         settings.path,
         fsync=settings.fsync,
         interval=settings.fsync_interval,
         rotation=Rotation(settings.rotate_bytes, settings.rotate_seconds),
         anchors=anchors,
+        retention=Retention(settings.keep_parts, settings.keep_days),
     )
     return FileSink(file, settings.fsync_interval if settings.fsync == "interval" else 0.0)

@@ -32,9 +32,15 @@ class Anchors:
     Args:
         path: The file.
         every: Lines of the log between two anchors.
+
+    Attributes:
+        noted: Anchors that were written.
+        failures: Anchors that could not be.
     """
 
     def __init__(self, path: Path, every: int = 1_000) -> None:
+        self.noted = 0
+        self.failures = 0
         self._path = path
         self._every = every
         self._last: Head | None = None
@@ -56,8 +62,10 @@ class Anchors:
             finally:
                 os.close(fd)
         except OSError as error:
+            self.failures += 1
             _log.warning("%s: the anchor of line %d is missing: %s", self._path.name, head.seq, error.strerror or error)
         else:
+            self.noted += 1
             self._last = head
 
     def compare(self, head: Head) -> None:

@@ -15,8 +15,9 @@ __all__ = ["AuditSettings"]
 class AuditSettings(Section):
     """The audit log: a record of every statement, durable before it runs, and a second line with what came of it."""
 
-    sink: Literal["none", "file", "stdout", "postgresql"] = "none"
-    """Where records go: nowhere, a file of JSON lines, standard output (over HTTP only), or a table in a database of its own."""
+    sink: Literal["none", "file", "stdout", "postgresql", "opentelemetry"] = "none"
+    """Where records go: nowhere, a file of JSON lines, standard output (over HTTP only), a table in a database of its own, or a
+    collector of OpenTelemetry logs, by the `OTEL_EXPORTER_OTLP_…` variables and the extra `otel`."""
     path: Path | None = None
     """The file of the sink `file`; older parts lie beside it, as `audit.000000004711.jsonl` beside `audit.jsonl`."""
     fsync: Literal["always", "interval", "never"] = "always"
@@ -27,6 +28,10 @@ class AuditSettings(Section):
     """Size from which a new file is begun; 0 for never."""
     rotate_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 86_400.0
     """Age of a file's first line from which a new file is begun; 0 for never."""
+    keep_parts: Annotated[int, Field(ge=0)] = 0
+    """Older parts that are kept, one at least; 0 for all."""
+    keep_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Days that older parts are kept, by their last line; the newest always is. 0 for ever."""
     masking: Literal["none", "literals", "statement"] = "none"
     """What is replaced by keyed digests: nothing, the literals of statements, or statements as a whole."""
     key: SecretStr | None = None

@@ -22,7 +22,8 @@ class LoggingSettings(Section):
     format: Literal["auto", "json", "console"] = "auto"
     """One JSON object a line, or a form for people; `auto` is the latter on a terminal."""
     statements: Literal["none", "masked", "full"] = "none"
-    """What lines tell of statements: nothing, their text without literals and comments, or all of it."""
+    """What lines tell of statements and questions: nothing; statements without literals and comments, of questions the words that
+    ask; or all of it."""
     file: Path | None = None
     """Write to this file instead of standard error; readable by its owner alone."""
     file_bytes: Annotated[int, Field(ge=0)] = 10_000_000
