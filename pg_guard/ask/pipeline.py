@@ -41,7 +41,7 @@ __all__ = ["AskPipeline", "Outcomes", "Progress", "ReturnType"]
 
 Progress: TypeAlias = "Callable[[str, float], Awaitable[None]]"
 ReturnType: TypeAlias = Literal["result", "sql"]
-# By database and statement.
+# By version of the database and statement.
 Outcomes: TypeAlias = "MutableMapping[tuple[str, str], QueryResult | ExecutionError]"
 
 _log = logging.getLogger(__name__)
@@ -122,10 +122,9 @@ class AskPipeline:
         """
         known = {} if outcomes is None else outcomes
         course = _Course(Answer(question), principal, progress, model or self._model, known)
-        with self._observer.span("pg_guard.question") as span:
+        with self._observer.asking(question, course.question_id) as asked:
             answer = await self._answered(course, database, return_type)
-            if answer.error is not None:
-                span.failed(answer.error.code)
+            asked.code = answer.error.code if answer.error is not None else ""
         return replace(answer, attempts=tuple(course.attempts), usage=course.usage)
 
     async def _answered(self, course: _Course, database: str | None, return_type: ReturnType) -> Answer:
@@ -203,6 +202,8 @@ class AskPipeline:
             course.attempts.append(Attempt("", "no SQL in the model's answer"))
             stop = _Stop("NO_SQL", "the model wrote no SQL", "ask about data that the listed tables hold")
             return _Repair(prompts.repair_without_sql(completion.text), stop)
+        # Another may have taken its place while the model wrote.
+        database = self._databases.resolve(database.name)
         checked = await database.check(
             sql,
             course.principal,
@@ -210,7 +211,8 @@ class AskPipeline:
             question_id=course.question_id,
         )
         findings = told(checked.decision, checked.guard).findings
-        course.answer = replace(course.answer, sql=sql, decision=checked.decision, findings=findings)
+        version = database.version_of(checked.decision)
+        course.answer = replace(course.answer, sql=sql, decision=checked.decision, findings=findings, version=version)
         if not checked.decision.allowed:
             denials = [each for each in findings if each.effect == "deny"]
             course.attempts.append(Attempt(sql, "; ".join(dict.fromkeys(each.rule for each in denials))))
@@ -234,7 +236,7 @@ class AskPipeline:
 
     async def _run(self, course: _Course, database: Database, checked: Checked) -> QueryResult:
         """Run an allowed statement, unless this question has run it before: what is judged is what is answered."""
-        key = (database.name, checked.decision.statement)
+        key = (course.answer.version, checked.decision.statement)
         if key not in course.outcomes:
             try:
                 course.outcomes[key] = await database.run(checked, principal=_who(course.principal))

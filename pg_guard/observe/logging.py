@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pg_guard.settings import LoggingSettings, Settings
 
-__all__ = ["FIELDS", "formatter", "logging_to_output"]
+__all__ = ["FIELDS", "change_logging", "formatter", "logging_to_output"]
 
 OWN: Final = "pg_guard"
 
@@ -49,6 +49,8 @@ FIELDS: Final = {
     "kind": "Kind of the statement, as in `select`.",
     "rules": "Rules that refused a statement, or would under `enforce`.",
     "statement": "The statement, as far as `logging.statements` lets it be shown.",
+    "question": "The question, as far as `logging.statements` lets it be shown; `masked` leaves words that ask and count.",
+    "question_id": "The question that a line belongs to, as in the audit log.",
     "code": "Stable code of an error.",
     "sqlstate": "PostgreSQL's code of an error.",
     "rows": "Rows of a result.",
@@ -103,6 +105,24 @@ def logging_to_output(settings: Settings, stream: TextIO | None = None) -> Itera
         own.setLevel(own_level)
         structlog.configure(**known)
         handler.close()
+
+
+def change_logging(settings: Settings, before: Settings) -> None:
+    """Log as other settings say from now on, to where it goes already; a log that is not `logging_to_output`'s stays as it is.
+
+    Args:
+        settings: `logging`, and all secrets of the tree.
+        before: Those until now, whose secrets are still no reader's business.
+    """
+    root = logging.getLogger()
+    mine = [handler for handler in root.handlers if isinstance(handler, QueuedHandler)]
+    chosen = settings.logging
+    for handler in mine:
+        terminal = chosen.file is None and _is_terminal(sys.stderr)
+        handler.setFormatter(formatter(chosen, Redactor.of(settings, before), terminal=terminal))
+    if mine:
+        root.setLevel(chosen.libraries.upper())
+        logging.getLogger(OWN).setLevel(chosen.level.upper())
 
 
 def formatter(settings: LoggingSettings, redactor: Redactor, *, terminal: bool = False) -> ProcessorFormatter:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pg_guard.decision import Decision
+    from pg_guard.observe.audit import AuditState
 
 __all__ = ["METRICS", "STATUSES", "DatabaseState", "Metrics", "PackState", "ServerState", "Spec", "Status", "reason_of"]
 
@@ -68,6 +69,9 @@ _SPECS: Final = (
     Spec("pg_guard_pack_info", "gauge", "The rule packs in force.", ("database", "pack", "version", "digest")),
     Spec("pg_guard_last_reload_successful", "gauge", "1 when the newest policy is in force, 0 when an older one is.", ("database",)),
     Spec("pg_guard_last_reload_timestamp_seconds", "gauge", "When a policy was last tried to be put in force.", ("database",)),
+    Spec("pg_guard_audit_records_total", "counter", "Lines of the audit log, `written` or `failed`.", ("status",)),
+    Spec("pg_guard_audit_available", "gauge", "1 when the newest line of the audit log was written, 0 when it could not be."),
+    Spec("pg_guard_audit_anchors_total", "counter", "Anchors of the audit log, `written` or `failed`.", ("status",)),
 )  # fmt: skip
 
 METRICS: Final[Mapping[str, Spec]] = {spec.name: spec for spec in _SPECS}
@@ -116,11 +120,12 @@ class DatabaseState:
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """A server at this moment: its databases, its circuits (``closed``, ``half-opened``, ``opened``), and what waits."""
+    """A server at this moment: its databases, its circuits (``closed``, ``half-opened``, ``opened``), what waits, its audit log."""
 
     databases: tuple[DatabaseState, ...] = ()
     circuits: Mapping[str, str] = field(default_factory=dict)
     queue_depth: int = 0
+    audit: AuditState | None = None
 
 
 class Metrics:
@@ -254,6 +259,13 @@ class _State(Collector):
         yield _gauge("pg_guard_policy_info", policies)
         packs: dict[tuple[str, ...], float] = {(each.name, *pack): 1 for each in databases for pack in each.packs}
         yield _gauge("pg_guard_pack_info", packs)
+        audit = state.audit
+        records = {} if audit is None else {"written": audit.written, "failed": audit.failed}
+        yield _counter("pg_guard_audit_records_total", records)
+        yield _gauge("pg_guard_audit_available", {} if audit is None else {(): int(audit.available)})
+        noted = audit.anchors if audit is not None else None
+        anchors = {} if audit is None or noted is None else {"written": noted, "failed": audit.anchors_failed}
+        yield _counter("pg_guard_audit_anchors_total", anchors)
 
 
 def _gauge(name: str, values: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
@@ -261,6 +273,14 @@ def _gauge(name: str, values: Mapping[tuple[str, ...], float]) -> GaugeMetricFam
     family = GaugeMetricFamily(name, spec.help, labels=spec.labels)
     for labels, value in values.items():
         family.add_metric(labels, value)
+    return family
+
+
+def _counter(name: str, by_status: Mapping[str, int]) -> CounterMetricFamily:
+    spec = METRICS[name]
+    family = CounterMetricFamily(name, spec.help, labels=spec.labels)
+    for status, value in by_status.items():
+        family.add_metric((status,), value)
     return family
 
 

@@ -13,6 +13,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from pg_guard.observe.context import bind, request_scope
+from pg_guard.observe.questions import shown_question
 from pg_guard.observe.statements import shown_statement
 from pg_guard.observe.tracing import NO_SPAN
 
@@ -48,7 +49,7 @@ class Observer:
     Args:
         metrics: Where things are counted.
         tracing: Where spans go.
-        statements: What log lines tell of statements.
+        statements: What log lines tell of statements and questions.
 
     Attributes:
         last_model_call: How the last call of a model went; None before the first.
@@ -61,11 +62,16 @@ class Observer:
         self.last_model_call: ModelCall | None = None
         self._tracing = tracing
         self._shown = shown_statement(statements)
+        self._shown_question = shown_question(statements)
 
     def close(self) -> None:
         """Export what is left."""
         if self._tracing is not None:
             self._tracing.close()
+
+    def show_statements(self, how: Shown) -> None:
+        """What log lines tell of statements from now on."""
+        self._shown = shown_statement(how)
 
     def watch(self, look: Callable[[], ServerState]) -> None:
         """How to look at the server's state."""
@@ -195,6 +201,34 @@ class Observer:
                         },
                     )
 
+    # -- questions -----------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def asking(self, question: str, question_id: str) -> Iterator[_Question]:
+        """A question is answered inside; whoever answers it says whether that failed."""
+        bind(question_id=question_id)
+        outcome = _Question()
+        started = time.perf_counter()
+        with self.span("pg_guard.question", pg_guard__question__id=question_id) as span:
+            try:
+                yield outcome
+            except BaseException as error:
+                outcome.code = str(getattr(error, "code", "") or type(error).__name__)
+                raise
+            finally:
+                if outcome.code:
+                    span.failed(outcome.code)
+                if _log.isEnabledFor(logging.INFO):
+                    _log.info(
+                        "question",
+                        extra={
+                            "status": "failed" if outcome.code else "ok",
+                            "code": outcome.code or None,
+                            "duration_ms": _milliseconds(time.perf_counter() - started),
+                            "question": self._shown_question(question),
+                        },
+                    )
+
     # -- models --------------------------------------------------------------------------------------------------------
 
     async def model_call(self, operation: str, model: str, call: Callable[[], Awaitable[C]]) -> C:
@@ -255,6 +289,15 @@ class ModelCall(NamedTuple):
     model: str
     seconds: float
     code: str
+
+
+class _Question:
+    """How the answer to a question ended: the code of its error, or ''."""
+
+    __slots__ = ("code",)
+
+    def __init__(self) -> None:
+        self.code = ""
 
 
 class _Execution:

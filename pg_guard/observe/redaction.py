@@ -70,9 +70,10 @@ class Redactor:
         self._short = lru_cache(_REMEMBERED)(self._redacted)
 
     @classmethod
-    def of(cls, settings: BaseModel) -> Redactor:
+    def of(cls, *settings: BaseModel) -> Redactor:
         """For the secrets of settings, and those of libpq's environment variables."""
-        return cls((*secrets_of(settings), os.environ.get("PGPASSWORD", ""), os.environ.get("PGSSLPASSWORD", "")))
+        known = [secret for each in settings for secret in secrets_of(each)]
+        return cls((*known, os.environ.get("PGPASSWORD", ""), os.environ.get("PGSSLPASSWORD", "")))
 
     def __repr__(self) -> str:
         return "Redactor()"

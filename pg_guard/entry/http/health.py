@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pg_guard.entry.mcp.service import Service
     from pg_guard.execute.database import Database
+    from pg_guard.observe.audit import AuditLog
     from pg_guard.settings import Settings
 
 __all__ = ["HealthStatus", "Report", "ServerView"]
@@ -96,9 +97,8 @@ class ServerView:
         reasons += [f"circuit {name} is {state}" for name, state in sorted(circuits.items()) if state != "closed"]
         components |= self._model(service, circuits)
         if service.audit is not None:
-            error = self.redactor.text(service.audit.last_error)
-            components["audit"] = {"status": "failed" if error else "ok", "latency_ms": None, "last_error": error}
-            reasons += ["the audit log cannot be written"] if error else []
+            components["audit"] = self._audit(service.audit)
+            reasons += ["the audit log cannot be written"] if service.audit.last_error else []
         ready = all(health.ok for health in answers)
         reachable = any(health.ok for health in answers)
         status: HealthStatus = "unavailable" if not reachable else "degraded" if reasons else "ok"
@@ -128,6 +128,20 @@ class ServerView:
             "connections_active": database.active_connections,
             "policy": f"{metadata.name} {metadata.version}",
             "policy_digest": database.guard.policy.digest,
+        }
+
+    def _audit(self, audit: AuditLog) -> dict[str, Any]:
+        state, chosen = audit.state, self.settings.audit
+        return {
+            "status": "ok" if state.available else "failed",
+            "latency_ms": round(audit.seconds * 1000, 3) if audit.seconds is not None else None,
+            "last_error": self.redactor.text(audit.last_error),
+            "sink": chosen.sink,
+            "fail": chosen.fail,
+            "lines_written": state.written,
+            "lines_failed": state.failed,
+            "anchors_written": state.anchors,
+            "anchors_failed": state.anchors_failed,
         }
 
     def _model(self, service: Service, circuits: Mapping[str, str]) -> dict[str, dict[str, Any]]:

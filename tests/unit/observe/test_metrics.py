@@ -12,6 +12,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from pg_guard.decision import Decision, Finding
+from pg_guard.observe.audit import AuditState
 from pg_guard.observe.metrics import METRICS, STATUSES, DatabaseState, Metrics, PackState, ServerState, reason_of
 from pg_guard.observe.observer import Observer, open_observer
 from pg_guard.settings import ObservabilitySettings, Settings
@@ -28,7 +29,17 @@ STATE = ServerState(
     databases=(DatabaseState("shop", 3, 12.5, "demo", "1.0.0", "ab" * 32, (PackState("core", "1.2.0", "cd" * 32),)),),
     circuits={"database:shop": "opened", "model:m": "half-opened", "database:hr": "closed"},
     queue_depth=4,
+    audit=AuditState(written=12, failed=2, available=False, anchors=3, anchors_failed=1),
 )
+
+# What deployments were promised.
+PROMISED = """
+pg_guard_query_requests_total{status,database} pg_guard_query_duration_seconds pg_guard_llm_calls_total{operation}
+pg_guard_llm_latency_seconds{operation} pg_guard_llm_tokens_used_total{operation} pg_guard_sql_rejected_total{reason}
+pg_guard_decision_duration_seconds pg_guard_db_connections_active{database} pg_guard_db_query_duration_seconds
+pg_guard_schema_cache_age_seconds{database} pg_guard_circuit_breaker_state{name} pg_guard_queue_depth
+pg_guard_concurrent_sessions
+"""
 
 
 def denied(*rules: str) -> Decision:
@@ -44,6 +55,14 @@ def shown(metrics: Metrics) -> dict[str, list[Any]]:
 
 def test_the_registry_holds_exactly_the_metrics_that_are_described() -> None:
     assert Metrics().names() == set(METRICS)
+
+
+@pytest.mark.parametrize("promised", PROMISED.split())
+def test_what_was_promised_is_there_with_exactly_those_labels(promised: str) -> None:
+    name, _, labels = promised.rstrip("}").partition("{")
+    assert ",".join(METRICS[name].labels) == labels
+    expected = "counter" if name.endswith("_total") else "histogram" if name.endswith("duration_seconds") else None
+    assert expected in (None, METRICS[name].kind)
 
 
 def test_what_happens_is_counted_with_its_labels() -> None:
@@ -86,8 +105,16 @@ def test_the_state_is_looked_at_when_it_is_asked_for() -> None:
     assert circuits == {"database:shop": 2, "model:m": 1, "database:hr": 0}
     assert value("pg_guard_policy_info", database="shop", policy="demo", version="1.0.0", digest="ab" * 32) == 1
     assert value("pg_guard_pack_info", database="shop", pack="core", version="1.2.0", digest="cd" * 32) == 1
+    assert value("pg_guard_audit_records_total", status="written") == 12
+    assert value("pg_guard_audit_records_total", status="failed") == 2
+    assert value("pg_guard_audit_available") == 0
+    assert value("pg_guard_audit_anchors_total", status="written") == 3
+    assert value("pg_guard_audit_anchors_total", status="failed") == 1
     states.pop()
     assert value("pg_guard_queue_depth") == 0
+    # Without an audit log nothing is told of it, so that no alert fires.
+    assert value("pg_guard_audit_available") is None
+    assert value("pg_guard_audit_records_total", status="failed") is None
 
 
 def test_two_servers_of_one_process_share_nothing() -> None:
@@ -216,7 +243,8 @@ def test_each_metric_that_a_file_names_is_there_with_its_labels(path: Path) -> N
             used = set(re.findall(r"(\w+)\s*[=!]", selector))
             assert used <= {*METRICS[base].labels, "instance", "job"}, query
             for status in re.findall(r'status=~?"([^"]*)"', selector):
-                assert set(status.split("|")) <= set(STATUSES)
+                known = set(STATUSES) if base == "pg_guard_query_requests_total" else {"written", "failed"}
+                assert set(status.split("|")) <= known
         for labels in re.findall(r"\bby \(([^)]*)\)", query):
             known = {label for spec in METRICS.values() if spec.name in query for label in spec.labels}
             assert {each.strip() for each in labels.split(",")} <= known | {"instance", "le"}, query
