@@ -17,7 +17,20 @@ from pg_guard.errors import CatalogError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["UNKNOWN_TYPE", "bounds", "casts_to", "classify", "construct", "extensions", "names", "reasons", "source"]
+    from pg_guard.catalog.model import Function
+
+__all__ = [
+    "UNKNOWN_TYPE",
+    "bounds",
+    "casts_to",
+    "classify",
+    "classify_function",
+    "construct",
+    "extensions",
+    "names",
+    "reasons",
+    "source",
+]
 
 UNKNOWN_TYPE = "unknown"
 """An argument type that could not be determined: it fits every overload."""
@@ -60,6 +73,26 @@ def classify(
     for overload in _candidates(overloads, args):
         capabilities |= overload.through_cast if through_cast else overload.capabilities
     return capabilities
+
+
+def classify_function(
+    function: Function, literals: Mapping[int, str], *, through_cast: bool = False
+) -> frozenset[str] | None:
+    """Capabilities of one overload that PostgreSQL or an extension brings, or None when it is not classified.
+
+    Args:
+        function: The overload, from a catalog.
+        literals: As for `classify`.
+        through_cast: As for `classify`.
+    """
+    return classify(
+        function.name,
+        schema=function.schema,
+        extension=function.extension,
+        args=tuple(arg.name for arg in function.args),
+        literals=literals,
+        through_cast=through_cast,
+    )
 
 
 def reasons(name: str, *, schema: str = "pg_catalog", extension: str = "") -> tuple[str, ...]:

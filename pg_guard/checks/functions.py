@@ -109,14 +109,7 @@ class FunctionRules:
             if not named:
                 return "is user-defined and not on the policy's list of allowed functions"
             return "" if self.user_defined else "is user-defined, and the policy allows none"
-        capabilities = builtins.classify(
-            function.name,
-            schema=function.schema,
-            extension=function.extension,
-            args=tuple(arg.name for arg in function.args),
-            literals=literals,
-            through_cast=through_cast,
-        )
+        capabilities = builtins.classify_function(function, literals, through_cast=through_cast)
         return self._judge_capabilities(capabilities, named)
 
     def judge_name(self, schema: str | None, name: str, literals: dict[int, str]) -> str:

@@ -92,13 +92,7 @@ def _capabilities(view: View, use: FunctionUse) -> Value:
         if not _ships(function):
             found.append(_OWN)
             continue
-        capabilities = builtins.classify(
-            function.name,
-            schema=function.schema,
-            extension=function.extension,
-            args=tuple(arg.name for arg in function.args),
-            literals=literals,
-        )
+        capabilities = builtins.classify_function(function, literals)
         if capabilities is None:
             return UNKNOWN
         found.append(capabilities)

@@ -45,6 +45,8 @@ def _amount(name: str, description: str) -> tuple[Attribute, Attribute]:
     return amounts(name, description, _field(name, missing=UNKNOWN))
 
 
+_CLAUSE: Final = _word("use", "The clause that it stands in.", CLAUSES)
+
 # -- query -----------------------------------------------------------------------------------------------------------
 
 
@@ -256,7 +258,7 @@ _OPERATOR = Fact(
         ),
         _flag("negated", "NOT stands in it or right before it."),
         _flag("any_all", "It is = ANY (…), <> ALL (…) or the like over an array."),
-        _word("use", "The clause that it stands in.", CLAUSES),
+        _CLAUSE,
         *_sides("left"),
         *_sides("right"),
         *_amount("items", "Items of the list of IN; 1 otherwise"),
@@ -315,7 +317,7 @@ _SUBQUERY = Fact(
         ),
         _flag("correlated", "It reads a column of a query around it."),
         _flag("nullable", "Its output may be NULL."),
-        _word("use", "The clause that it stands in.", CLAUSES),
+        _CLAUSE,
         _flag("limited", "It has a LIMIT or OFFSET."),
         _flag("ordered", "It has an ORDER BY."),
         _flag("aggregated", "It gives one row by an aggregate without GROUP BY."),
@@ -347,7 +349,7 @@ _LITERAL = Fact(
     lambda view: view.facts.literals,
     (
         _word("type", "What it is.", ("integer", "numeric", "text", "boolean", "bit", "null")),
-        _word("use", "The clause that it stands in.", CLAUSES),
+        _CLAUSE,
         _text("cast", "The type that it is cast to."),
         _text("value", "Its text; nothing for NULL."),
     ),

@@ -7,13 +7,18 @@ The implicit order is PostgreSQL's: pg_catalog is searched first unless the sear
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
 
 from pg_guard.catalog.model import Catalog, Function, Name, Operator, Relation, Type
 from pg_guard.facts.resolution import PG, UNKNOWN, Types
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["PG", "SYSTEM_COLUMNS", "UNKNOWN", "Names", "declared_arguments"]
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"})
+_Found = TypeVar("_Found", Relation, Type)
 
 
 class Names:
@@ -35,15 +40,7 @@ class Names:
 
     def relation(self, schema: str | None, name: str) -> Relation | None:
         """The relation that PostgreSQL would find, or None; always None without a catalog."""
-        if self.catalog is None:
-            return None
-        index = self.catalog.relation_index
-        if schema is not None:
-            return index.get(Name(schema, name))
-        for candidate in self.path:
-            if found := index.get(Name(candidate, name)):
-                return found
-        return None
+        return self._first(self.catalog.relation_index, schema, name) if self.catalog is not None else None
 
     def written(self, schema: str | None, name: str) -> tuple[Name, ...]:
         """Every relation that a name could mean when there is no catalog to ask."""
@@ -77,9 +74,10 @@ class Names:
 
     def type(self, schema: str | None, name: str) -> Type | None:
         """The type that PostgreSQL would find, or None."""
-        if self.catalog is None:
-            return None
-        index = self.catalog.type_index
+        return self._first(self.catalog.type_index, schema, name) if self.catalog is not None else None
+
+    def _first(self, index: Mapping[Name, _Found], schema: str | None, name: str) -> _Found | None:
+        """What stands in the schema that is named, or in the first of the path that has one."""
         if schema is not None:
             return index.get(Name(schema, name))
         for candidate in self.path:

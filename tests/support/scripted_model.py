@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from tests.support.loopback import LoopbackServer, QuietHandler
 
 __all__ = ["Cut", "Fail", "Garbage", "Hang", "Say", "ScriptedModel", "Step"]
 
@@ -54,7 +55,7 @@ class Garbage:
 Step = Say | Fail | Hang | Cut | Garbage
 
 
-class ScriptedModel:
+class ScriptedModel(LoopbackServer):
     """The server; use it as a context manager."""
 
     def __init__(self, script: list[Step]) -> None:
@@ -65,33 +66,22 @@ class ScriptedModel:
         self._stopped = threading.Event()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
             # Otherwise the body waits 40 ms for the client to confirm the headers.
             disable_nagle_algorithm = True
 
-            def do_POST(self) -> None:
+            def do_POST(self) -> None:  # noqa: N802 - as the base class calls it
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 step = outer._next(json.loads(body), self.headers.get("authorization", ""))
                 outer._play(self, step)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: object) -> None:
-                # Clients that time out or are cancelled hang up; that is part of the script.
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        super().__init__(Handler)
 
     @property
     def url(self) -> str:
         """The base URL for clients."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self.origin}/v1"
 
     def prompts(self) -> list[str]:
         """All text of each request."""
@@ -103,7 +93,7 @@ class ScriptedModel:
             self.keys.append(key)
             return self.script.pop(0) if len(self.script) > 1 else self.script[0]
 
-    def _play(self, handler: BaseHTTPRequestHandler, step: Step) -> None:
+    def _play(self, handler: QuietHandler, step: Step) -> None:
         if isinstance(step, Cut):
             handler.close_connection = True
             handler.connection.close()
@@ -118,21 +108,11 @@ class ScriptedModel:
             body = step.body
         else:
             body = json.dumps(_completion(step.text)).encode()
-        handler.send_response(status)
-        handler.send_header("content-type", "application/json")
-        handler.send_header("content-length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        handler.answer(status, body)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__exit__(*error)
 
 
 def _completion(text: str) -> dict[str, Any]:
