@@ -26,7 +26,8 @@ FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="pg-guard" \
       org.opencontainers.image.description="A declarative guard between language models and PostgreSQL" \
       org.opencontainers.image.licenses="Apache-2.0"
-ENV PATH=/opt/pg-guard/bin:${PATH} HOME=/nonexistent PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# Settings come from variables and from files that they name, never from an .env that happens to lie in the directory.
+ENV PATH=/opt/pg-guard/bin:${PATH} HOME=/nonexistent PG_GUARD_ENV_FILE="" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY --from=build /opt/pg-guard /opt/pg-guard
 COPY deploy/docker/entrypoint.sh /usr/local/bin/pg-guard-entrypoint
 COPY deploy/docker/healthcheck.py /usr/local/lib/pg-guard/healthcheck.py
@@ -38,6 +39,6 @@ WORKDIR /work
 USER 65532:65532
 EXPOSE 8080 9187
 HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=3 \
-    CMD ["python", "-I", "/usr/local/lib/pg-guard/healthcheck.py"]
+    CMD ["python", "-I", "/usr/local/lib/pg-guard/healthcheck.py", "9187"]
 ENTRYPOINT ["pg-guard-entrypoint"]
 CMD ["serve", "--http", "0.0.0.0:8080", "--observe", "0.0.0.0:9187"]

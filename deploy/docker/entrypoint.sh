@@ -68,7 +68,7 @@ step() {
 
 step config validate "${shared[@]}"
 if [ "${PG_GUARD_WAIT_TIMEOUT:-60}" != 0 ]; then
-  step wait "${shared[@]}" --timeout "${PG_GUARD_WAIT_TIMEOUT:-60}"
+  step wait "${shared[@]}"
 fi
 
 trap - TERM INT

@@ -1,4 +1,4 @@
-"""HEALTHCHECK of the image. In: the port of `serve --observe`. Out: exit 0 while requests can be answered, else 1.
+"""HEALTHCHECK of the image. In: the port of `serve --observe` as an argument. Out: exit 0 while requests can be answered, else 1.
 
 `/health` says so while one database answers, at least. The address is this container's own; nothing is printed but the status.
 """
@@ -6,17 +6,12 @@
 from __future__ import annotations
 
 import http.client
-import os
 import sys
 
-DEFAULT_PORT = "9187"
 
-
-def main() -> int:
+def main(port: int) -> int:
     """Ask once."""
-    connection = http.client.HTTPConnection(
-        "127.0.0.1", int(os.environ.get("PG_GUARD_HEALTH_PORT", DEFAULT_PORT)), timeout=4
-    )
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=4)
     try:
         connection.request("GET", "/health")
         response = connection.getresponse()
@@ -32,4 +27,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(int(sys.argv[1])))
