@@ -26,6 +26,10 @@ _ALWAYS: Final = (
     "statement/multiple", "sql/empty", "sql/encoding", "sql/readings-differ", "sql/unsupported", "sql/unknown-name",
     "sql/syntax", "internal/error",
 )  # fmt: skip
+_SIZES: Final = ("limits/sql-bytes", "limits/tokens", "limits/depth", "limits/in-list", "limits/columns")
+_LOAD: Final = (
+    "load/unbounded-recursion", "load/too-large", "load/json-path", "load/product", "load/regular-expression",
+)  # fmt: skip
 
 
 def checked_clauses(explanation: Explanation, document: Document | None) -> list[dict[str, Any]]:
@@ -54,7 +58,7 @@ def checked_clauses(explanation: Explanation, document: Document | None) -> list
 
 
 def _parts(explanation: Explanation, facts: Facts) -> Iterator[tuple[KeyPath, tuple[str, ...], str]]:
-    policy, trace = explanation.program.policy, explanation.trace
+    policy = explanation.program.policy
     kinds = ", ".join(dict.fromkeys(use.kind for use in facts.statements))
     allowed = ", ".join(policy.statements.allow) or "nothing"
     yield ("statements", "allow"), ("statement/not-allowed",), f"Kinds in the statement: {kinds}; allowed: {allowed}."
@@ -87,21 +91,24 @@ def _parts(explanation: Explanation, facts: Facts) -> Iterator[tuple[KeyPath, tu
     if policy.joins.cartesian is not None:
         said = f"Relations that no condition links: {policy.joins.cartesian}."
         yield ("joins", "cartesian"), ("joins/cartesian",), said
-    limits = policy.limits
-    size = len(trace.text.data) if trace.text is not None else 0
-    said = f"{size:,} of {limits.sql_bytes:,} bytes; longest IN list {max((each for each, _ in facts.lists), default=0):,} "
-    said += f"of {limits.in_list:,} items."
-    yield ("limits",), ("limits/sql-bytes", "limits/tokens", "limits/depth", "limits/in-list", "limits/columns"), said
-    load = ("load/unbounded-recursion", "load/too-large", "load/json-path", "load/product", "load/regular-expression")
-    said = f"{plural(len(facts.recursions), 'recursive query')}, {plural(len(facts.patterns), 'constant pattern')}; "
-    said += "what constants ask for and products of unlinked relations were estimated."
-    yield ("limits",), load, said
+    yield ("limits",), _SIZES + _LOAD, _said_of_limits(explanation, facts)
     compared = {
         "names": "Relations, columns and statement kinds of both readings were compared.",
         "tokens": "sqlglot does not know this grammar; the tokens of both scanners were compared.",
         "nothing": "The second reading was not needed for this kind of statement.",
-    }[trace.compared]
+    }[explanation.trace.compared]
     yield (), _ALWAYS, compared
+
+
+def _said_of_limits(explanation: Explanation, facts: Facts) -> str:
+    limits, text = explanation.program.policy.limits, explanation.trace.text
+    size = len(text.data) if text is not None else 0
+    longest = max((each for each, _ in facts.lists), default=0)
+    return (
+        f"{size:,} of {limits.sql_bytes:,} bytes; longest IN list {longest:,} of {limits.in_list:,} items; "
+        f"{plural(len(facts.recursions), 'recursive query')}, {plural(len(facts.patterns), 'constant pattern')}; what "
+        "constants ask for and products of unlinked relations were estimated."
+    )
 
 
 def _where(explanation: Explanation, facts: Facts) -> Iterator[tuple[KeyPath, tuple[str, ...], str]]:

@@ -133,8 +133,8 @@ def _list(page: Page, title: str, rows: list[str]) -> None:
 def _relation(row: dict[str, Any]) -> str:
     how = {"scan": "", "view": ", read by a view", "partition": ", a partition or its parent"}
     how |= {"inheritance": ", by inheritance", "type": ", by its type"}
-    known = "" if row["known"] else ", does not exist"
-    return f"{' or '.join(row['names'])} ({row['kind']}{known}){how[row['how']]}{_via(row)}{_places(row['places'])}"
+    kind = row["kind"] if row["known"] else "unknown relation"
+    return f"{' or '.join(row['names'])} ({kind}){how[row['how']]}{_via(row)}{_places(row['places'])}"
 
 
 def _column(row: dict[str, Any]) -> str:
@@ -145,9 +145,9 @@ def _column(row: dict[str, Any]) -> str:
 
 def _function(row: dict[str, Any]) -> str:
     able = "not classified" if row["capabilities"] is None else ", ".join(row["capabilities"])
+    able = able if row["known"] else "unknown function"
     position = "" if row["position"] == "call" else f" by {row['position']}"
-    known = "" if row["known"] else ", does not exist"
-    return f"{row['name']}{position}: {able}{known}{_via(row)}{_places(row['places'])}"
+    return f"{row['name']}{position}: {able}{_via(row)}{_places(row['places'])}"
 
 
 def _scan(row: dict[str, Any]) -> str:
