@@ -10,6 +10,10 @@ import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Ledger", "markers"]
 
@@ -30,12 +34,14 @@ class Ledger:
         with_rows: Numbers of statements whose rows a client got.
         denied: Numbers of statements that a client was told are denied.
         defects: What must not happen, in words.
+        say: Is told of each at once.
     """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     with_rows: set[int] = field(default_factory=set)
     denied: set[int] = field(default_factory=set)
     defects: list[str] = field(default_factory=list)
+    say: Callable[[str], object] = lambda _: None
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def number(self) -> int:
@@ -50,6 +56,7 @@ class Ledger:
         """Note what must not happen; the first hundred say enough."""
         if len(self.defects) < 100:
             self.defects.append(text)
+            self.say(f"DEFECT: {text}")
 
     @property
     def actions(self) -> int:

@@ -72,7 +72,7 @@ async def soak(seconds: float, *, seed: int = 1, say: Callable[[str], object] = 
         seed: Of the mix of requests.
         say: Is told how it goes.
     """
-    ledger, model = Ledger(), Model()
+    ledger, model = Ledger(say=say), Model()
     with (
         tempfile.TemporaryDirectory(prefix="pgg-soak-") as place,
         KillablePostgreSQL() as postgresql,
