@@ -70,6 +70,7 @@ class Answer:
         warnings: What to know about the answer.
         error: Why there is none.
         usage: Model calls and tokens.
+        version: The version of the database (`Database.version`) that the decision was made under.
     """
 
     question: str
@@ -83,3 +84,4 @@ class Answer:
     warnings: tuple[AnswerWarning, ...] = ()
     error: AnswerError | None = None
     usage: Usage = field(default_factory=Usage)
+    version: str = ""

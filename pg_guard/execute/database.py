@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from pg_guard.catalog.model import Catalog
 from pg_guard.errors import DatabaseError, ExecutionError, InternalError, PgGuardError
 from pg_guard.execute.executor import Caps, Executor, QueryResult
-from pg_guard.execute.inforce import InForce, policy_version
+from pg_guard.execute.inforce import InForce, policy_version, version_in
 from pg_guard.execute.plans import Plan, permitted_plan
 from pg_guard.guard import Guard
 from pg_guard.observe.audit import Outcome
@@ -143,7 +143,7 @@ class Database:
             search_path=guard.search_path,
             role=settings.role,
         )
-        in_force = InForce(name, dsn, guard)
+        in_force = InForce(name, dsn, guard, policy.files)
         in_force.refresh_every(cache.interval if cache.auto_refresh else None)
         return cls(name, settings, in_force, executor, resilience, auditor, observer)
 
@@ -173,8 +173,12 @@ class Database:
 
     @property
     def version(self) -> str:
-        """Another one for each policy and each set of connections; what was read under one is not for those who ask under the next."""
-        return f"{self._connections}\n{policy_version(self.guard)}"
+        """Another one for each policy and each set of connections: what one gave is not handed out under the next."""
+        return f"{self._connections}:{policy_version(self.guard)}"
+
+    def version_of(self, decision: Decision) -> str:
+        """The version that a decision of this database was made under."""
+        return f"{self._connections}:{version_in(decision.digests)}"
 
     @property
     def age_seconds(self) -> float:

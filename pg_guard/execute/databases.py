@@ -86,6 +86,10 @@ class Databases(Mapping[str, Database]):
             raise DatabaseUnknown("the request names no database, and there are several", hint=f"name one of: {names}")
         raise DatabaseUnknown(f"there is no database {name!r}", hint=f"name one of: {names}")
 
+    def version_of(self, name: str) -> str | None:
+        """The version of a database, as `Database.version`; None when there is none of this name."""
+        return self._databases[name].version if name in self._databases else None
+
     async def close(self) -> None:
         """Close all, those that were replaced as well."""
         closing = dict(self._closing)

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from pg_guard.catalog.model import Catalog
 from pg_guard.errors import CatalogError, DatabaseError
 from pg_guard.guard import Guard
+from pg_guard.policy.using import pack_digests
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pg_guard.policy.load import LoadedPolicy
 
-__all__ = ["InForce", "RefreshOutcome", "policy_version"]
+__all__ = ["InForce", "RefreshOutcome", "policy_version", "version_in"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,15 +41,18 @@ class InForce:
         name: The database, for the log.
         dsn: Where its catalog is read.
         guard: The first one, on a catalog that was read just now.
+        files: What its policy was made of.
 
     Attributes:
         guard: The one that decides.
+        files: The files that its policy was made of.
         swapping: Held by whoever replaces it.
         last_error: Why the last reading of the catalog failed, or ''.
     """
 
-    def __init__(self, name: str, dsn: str, guard: Guard) -> None:
+    def __init__(self, name: str, dsn: str, guard: Guard, files: tuple[str, ...] = ()) -> None:
         self.guard = guard
+        self.files = files
         self.swapping = asyncio.Lock()
         self.last_error = ""
         self._name = name
@@ -105,5 +111,10 @@ class InForce:
 
 def policy_version(policy: Guard | LoadedPolicy) -> str:
     """What tells policies apart: the digests of the policy and of its packs, whatever the catalog."""
-    of = policy.policy.digest
-    return "\n".join([of, *(f"{pack.name}:{pack.digest}:{pack.signed_by}" for pack in policy.packs)])
+    digests = pack_digests(policy.packs) if policy.packs else {}
+    return version_in({**digests, "policy": policy.policy.digest})
+
+
+def version_in(digests: Mapping[str, str]) -> str:
+    """The same from the digests of a decision."""
+    return f"{digests['policy']}:{digests.get('packs', '')}"

@@ -6,6 +6,7 @@ take few values: databases and circuits of the settings, statuses and operations
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
@@ -200,6 +201,12 @@ class Metrics:
         """A policy was put in force, or was not and the one before stays."""
         self._reloaded.labels(database).set(1 if successful else 0)
         self._reloaded_at.labels(database).set(time.time())
+
+    def forget_database(self, database: str) -> None:
+        """Show no more when a policy was put in force there."""
+        for gauge in (self._reloaded, self._reloaded_at):
+            with contextlib.suppress(KeyError):
+                gauge.remove(database)
 
     def watch(self, look: Callable[[], ServerState]) -> None:
         """Look at the state with this function whenever metrics are asked for."""

@@ -282,6 +282,11 @@ class Observer:
                 extra={"database": database, "status": "failed", "code": code},
             )
 
+    def forget_database(self, name: str) -> None:
+        """A database is gone."""
+        if self.metrics is not None:
+            self.metrics.forget_database(name)
+
 
 class ModelCall(NamedTuple):
     """A call of a model: which, how long it took, and the code of its error or ''."""

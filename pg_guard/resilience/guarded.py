@@ -101,6 +101,10 @@ class Resilience:
         self._queries.resize(concurrency=settings.database.concurrency, **queue)  # type: ignore[arg-type]  # one dict, two types
         self._models.resize(concurrency=settings.model.concurrency, **queue)  # type: ignore[arg-type]  # as above
 
+    def forget_database(self, name: str) -> None:
+        """Tell no more of the circuit of a database that is gone."""
+        self._states.pop(f"database:{name}", None)
+
     async def close(self) -> None:
         """Close the connections to the shared state."""
         if self._pool is not None:

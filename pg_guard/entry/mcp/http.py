@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mcp.server.auth.provider import TokenVerifier
     from starlette.types import ASGIApp
 
+    from pg_guard.entry.sources import Sources
     from pg_guard.settings import HttpSettings, Settings
 
 __all__ = ["PATH", "Address", "parse_address", "serve_http"]
@@ -46,8 +47,13 @@ _LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 _HTTP_PORT: Final = 80  # clients leave it out
 
 
-def serve_http(settings: Settings, address: Address) -> int:
+def serve_http(settings: Settings, address: Address, sources: Sources | None = None) -> int:
     """Serve guarded databases over HTTP.
+
+    Args:
+        settings: The deployment's settings.
+        address: Where to listen.
+        sources: Where the settings come from, to read them again while the server runs.
 
     Returns:
         The exit code: 130 or 143 after SIGINT or SIGTERM.
@@ -63,7 +69,7 @@ def serve_http(settings: Settings, address: Address) -> int:
         _check_exposure(settings.http, host)
         security = _transport_security(settings.http, address.host, host, port)
         auth = _authentication(settings.http, _url(host, port))
-        return asyncio.run(_serve(settings, listener, security, auth))
+        return asyncio.run(_serve(settings, listener, security, auth, sources))
 
 
 # -- who may connect ---------------------------------------------------------------------------------------------------
@@ -153,10 +159,14 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, security: TransportSecuritySettings, auth: dict[str, Any]
+    settings: Settings,
+    listener: socket.socket,
+    security: TransportSecuritySettings,
+    auth: dict[str, Any],
+    sources: Sources | None,
 ) -> int:
     verifier: TokenVerifier | None = auth.get("token_verifier")
-    life = Life(settings, verifier)
+    life = Life(settings, verifier, sources)
     service = await life.open()
     if service is None:
         return await life.exit_code()

@@ -10,7 +10,9 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from pg_guard.entry.http.port import observing
+from pg_guard.entry.mcp.reload import reloading
 from pg_guard.entry.mcp.service import open_service
+from pg_guard.entry.sources import Sources
 
 if TYPE_CHECKING:
     from mcp.server.auth.provider import TokenVerifier
@@ -30,6 +32,7 @@ class Life:
     Args:
         settings: Of the server.
         verifier: Of tokens of clients, where there are any.
+        sources: Where the settings come from; left out, they stay as they are, and policies can be reloaded.
 
     Attributes:
         view: What the server shows of itself, from `open` on.
@@ -38,9 +41,12 @@ class Life:
 
     view: ServerView
 
-    def __init__(self, settings: Settings, verifier: TokenVerifier | None = None) -> None:
+    def __init__(
+        self, settings: Settings, verifier: TokenVerifier | None = None, sources: Sources | None = None
+    ) -> None:
         self._settings = settings
         self._verifier = verifier
+        self._sources = sources or Sources(lambda: settings)
         self._opened = contextlib.AsyncExitStack()
         loop = asyncio.get_running_loop()
         self._stopped: asyncio.Future[int] = loop.create_future()
@@ -74,6 +80,7 @@ class Life:
             return None
         try:
             self.view.service = await starting
+            await self._opened.enter_async_context(reloading(self.view.service, self._sources))
         except BaseException:
             await self._opened.aclose()
             raise

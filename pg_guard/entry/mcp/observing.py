@@ -14,6 +14,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, InputRequiredResult
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
     from pg_guard.observe.metrics import Status
@@ -71,10 +73,10 @@ class ObservedRequests:
 
     Args:
         observer: Is told.
-        databases: Names that may be labels.
+        databases: Names that may be labels, as they are at each request.
     """
 
-    def __init__(self, observer: Observer, databases: frozenset[str]) -> None:
+    def __init__(self, observer: Observer, databases: Collection[str]) -> None:
         self._observer = observer
         self._databases = databases
         self._process = uuid.uuid4().hex[:16]

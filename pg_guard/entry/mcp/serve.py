@@ -18,13 +18,18 @@ from pg_guard.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pg_guard.entry.sources import Sources
     from pg_guard.settings import Settings
 
 __all__ = ["serve_stdio"]
 
 
-def serve_stdio(settings: Settings) -> int:
+def serve_stdio(settings: Settings, sources: Sources | None = None) -> int:
     """Serve guarded databases on standard input and output.
+
+    Args:
+        settings: The deployment's settings.
+        sources: Where they come from, to read them again while the server runs.
 
     Returns:
         The exit code: 0 when the client closed, 130 or 143 after SIGINT or SIGTERM.
@@ -40,11 +45,11 @@ def serve_stdio(settings: Settings) -> int:
             "audit.sink is stdout, and standard output belongs to the protocol",
             hint="set audit.sink to file or postgresql, or serve over HTTP",
         )
-    return asyncio.run(_serve(settings))
+    return asyncio.run(_serve(settings, sources))
 
 
-async def _serve(settings: Settings) -> int:
-    life = Life(settings)
+async def _serve(settings: Settings, sources: Sources | None) -> int:
+    life = Life(settings, sources=sources)
     service = await life.open()
     if service is None:
         return await life.exit_code()

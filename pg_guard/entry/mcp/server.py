@@ -67,7 +67,7 @@ def build_server(service: Service, **options: Any) -> MCPServer:
     # Before the SDK does, whose log shows tracebacks.
     configure_logging()
     server = _Server("pg-guard", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING", **options)
-    server.middleware.append(ObservedRequests(service.observer, frozenset(service.databases)))
+    server.middleware.append(ObservedRequests(service.observer, service.databases))
     add_ask_tools(server, service)
     add_sql_tools(server, service)
     add_schema_tools(server, service)

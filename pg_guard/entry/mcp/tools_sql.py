@@ -61,16 +61,19 @@ def add_sql_tools(server: MCPServer, service: Service) -> None:
         """
         who = principal_key(current_principal())
         if cursor is not None:
-            page = service.cursors.next(who, cursor)
+            page = service.cursors.next(who, cursor, service.databases.version_of)
             if page is None:
                 raise RequestError(
-                    "CURSOR_UNKNOWN", "the cursor is used up, too old or not yours", "run the statement again"
+                    "CURSOR_UNKNOWN",
+                    "the cursor is used up, too old, not yours or of a policy that is no longer in force",
+                    "run the statement again",
                 )
             answer = outputs.run_answer(page.decision, page, database=page.database)
             return result(answer, outputs.text_of_run(answer))
         where = database_of(service, database)
         request = json.dumps([where.name, sql, page_rows])
-        key = f"{who}:{idempotency_key}" if idempotency_key else None
+        # What a statement gave under one policy is no answer under another.
+        key = f"{who}:{where.version}:{idempotency_key}" if idempotency_key else None
         try:
             answer = await service.resilience.once(key, request, lambda: _run(service, where, sql, page_rows))
         except ResilienceError as error:
@@ -141,7 +144,7 @@ async def _run(service: Service, where: Database, sql: str, page_rows: int) -> R
         _log.error("run_sql failed unexpectedly: %s", type(error).__name__)
         internal = InternalError("the server failed on this statement", hint="report it as a defect of pg-guard")
         return outputs.run_answer(decision, error=_error_info(internal, sql), database=where.name)
-    page = service.cursors.first(who, where.name, decision, found, page_rows)
+    page = service.cursors.first(who, where.name, decision, found, page_rows, where.version_of(decision))
     return outputs.run_answer(decision, page, database=where.name)
 
 

@@ -1,0 +1,71 @@
+"""Where a server's settings come from. In: a way to read them, signals. Out: the same again, whenever somebody asks for it.
+
+Light to import: SIGHUP, whose default is to end the process, is caught before anything else is done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pg_guard.settings import Settings
+
+__all__ = ["Hangups", "Sources"]
+
+
+class Hangups:
+    """SIGHUP of this process: from `catch` on it ends nothing, and asks for a reload as soon as somebody listens."""
+
+    def __init__(self) -> None:
+        self._came = False
+        self._tell: Callable[[], object] | None = None
+
+    def catch(self) -> None:
+        """Take the signal, for as long as the process lives."""
+        # Another thread may not, and on some systems there is no such signal.
+        with contextlib.suppress(ValueError, AttributeError):
+            signal.signal(signal.SIGHUP, self._note)
+            signal.siginterrupt(signal.SIGHUP, False)
+
+    def _note(self, *_: Any) -> None:
+        if self._tell is None:
+            self._came = True
+        else:
+            # The loop may be closed already.
+            with contextlib.suppress(RuntimeError):
+                self._tell()
+
+    def listen(self, tell: Callable[[], object]) -> None:
+        """Call this at each signal from now on, and now if one has come before; it may be called between any two steps."""
+        self._tell = tell
+        if self._came:
+            self._came = False
+            tell()
+
+    def ignore(self) -> None:
+        """Let signals do nothing."""
+        self._tell = lambda: None
+
+
+@dataclass
+class Sources:
+    """What a server was started with.
+
+    Attributes:
+        read: Reads the settings, as files and environment are now.
+        files: Files that matter beside those which the settings name themselves.
+        hangups: Signals that ask to read again.
+        began: When the settings were read for the first time, in nanoseconds since 1970.
+    """
+
+    read: Callable[[], Settings]
+    files: tuple[Path, ...] = ()
+    hangups: Hangups = field(default_factory=Hangups)
+    began: int = field(default_factory=time.time_ns)
