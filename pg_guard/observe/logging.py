@@ -1,6 +1,7 @@
 """The server's log. In: records of this package and of libraries. Out: one line each, JSON or for a terminal, without secrets.
 
-    record → ids of the request → fields → kind of its exception → redaction → JSON or console → queue → standard error or a file
+    record → without what libraries quote → ids of the request → kind of its exception → redaction → JSON or console
+           → queue → standard error or a file
 
 Lines never go to standard output, which belongs to the protocol of a stdio server. A thread of its own writes them: a reader
 that reads nothing, or a slow disk, costs lines and never a request. The text of an exception may hold what a statement read,
@@ -18,6 +19,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from pg_guard.observe.context import current_ids
+from pg_guard.observe.library_lines import OWN, own_words, without_quotes
 from pg_guard.observe.log_output import LineTarget, QueuedHandler, RotatingFile, StreamTarget
 from pg_guard.observe.redaction import Redactor
 
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from pg_guard.settings import LoggingSettings, Settings
 
 __all__ = ["FIELDS", "change_logging", "formatter", "logging_to_output"]
-
-OWN: Final = "pg_guard"
 
 FIELDS: Final = {
     "timestamp": "When, in UTC, as in `2026-03-01T12:00:00.000000Z`.",
@@ -57,6 +57,9 @@ FIELDS: Final = {
     "operation": "What a model was asked for: `generate` or `review`.",
     "model": "The model that was asked.",
     "tokens": "Tokens of a model call, those of the question and of the answer together.",
+    "cause": "What asked for a reload: `signal`, `files` or `request`.",
+    "settings": "Names of settings that have new values and need a restart.",
+    "tests": "Tests of a policy that have run so far.",
     "exception": "Kind of an exception; its text, which may hold data, is not told.",
 }
 """Every field of a line that this package writes, and its meaning."""
@@ -151,8 +154,8 @@ def formatter(settings: LoggingSettings, redactor: Redactor, *, terminal: bool =
         else [structlog.processors.JSONRenderer(ensure_ascii=False, default=str), _encodable]
     )
     return ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
-        processors=[_complete(shared), ProcessorFormatter.remove_processors_meta, *render],
+        foreign_pre_chain=[without_quotes(structlog.stdlib.ExtraAdder()), *shared],
+        processors=[own_words, _complete(shared), ProcessorFormatter.remove_processors_meta, *render],
     )
 
 

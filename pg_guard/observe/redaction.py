@@ -24,6 +24,8 @@ __all__ = ["HIDDEN", "Redactor", "secrets_of"]
 HIDDEN: Final = "***"
 # A shorter one would turn every line into stars; the patterns still find it where passwords stand.
 _SHORTEST: Final = 4
+# Headers also say plain things, as the name of a tenant.
+_SHORTEST_HEADER: Final = 8
 _DEEPEST: Final = 6
 _MOST_CHARACTERS: Final = 8_192
 _MOST_ITEMS: Final = 100
@@ -71,9 +73,9 @@ class Redactor:
 
     @classmethod
     def of(cls, *settings: BaseModel) -> Redactor:
-        """For the secrets of settings, and those of libpq's environment variables."""
+        """For the secrets of settings, and those of environment variables of libpq and OpenTelemetry."""
         known = [secret for each in settings for secret in secrets_of(each)]
-        return cls((*known, os.environ.get("PGPASSWORD", ""), os.environ.get("PGSSLPASSWORD", "")))
+        return cls((*known, *_secrets_of_environment(os.environ)))
 
     def __repr__(self) -> str:
         return "Redactor()"
@@ -123,6 +125,24 @@ _SECRET_NAME: Final = re.compile(
 def secrets_of(settings: BaseModel) -> Iterator[str]:
     """Every secret value of settings: keys as they are, of connection URIs the passwords."""
     yield from _secrets_in({name: getattr(settings, name) for name in type(settings).model_fields})
+
+
+def _secrets_of_environment(environment: Mapping[str, str]) -> Iterator[str]:
+    """Passwords of libpq and of the addresses of OpenTelemetry's exporters; their headers, as ``authorization=Bearer%20…,x-key=…``."""
+    yield environment.get("PGPASSWORD", "")
+    yield environment.get("PGSSLPASSWORD", "")
+    for name, text in environment.items():
+        if not name.startswith("OTEL_EXPORTER_OTLP_"):
+            continue
+        if name.endswith("_ENDPOINT"):
+            yield from _secrets_of_text(text)
+        elif name.endswith("_HEADERS"):
+            for pair in text.split(","):
+                value = unquote(pair.partition("=")[2].strip())
+                # Of a scheme and a credential, the latter is the secret.
+                secret = value.rpartition(" ")[2]
+                if len(secret) >= _SHORTEST_HEADER:
+                    yield secret
 
 
 def _secrets_in(value: object) -> Iterator[str]:
