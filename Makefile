@@ -6,11 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test fuzz lint types format imports check reference docs clean help
+.PHONY: demo test fuzz soak lint types format imports check reference docs clean help
 help:
 	@echo "make demo   run the guard on a sample database, end to end"
 	@echo "make test   run all tests on an embedded PostgreSQL 18"
 	@echo "make fuzz   compare 200,000 generated statements with PostgreSQL (about 15 minutes)"
+	@echo "make soak   mixed load with faults on a real server, and what it loses, keeps or leaks (10 minutes; SECONDS=60)"
 	@echo "make lint   ruff, mypy --strict, import-linter"
 	@echo "make docs   the documentation as a site, in build/site"
 
@@ -31,6 +32,10 @@ test: $(STAMP)
 fuzz: $(STAMP)
 	@PG_GUARD_FUZZ_COUNT=$${COUNT:-200000} PG_GUARD_FUZZ_SEED=$${SEED:-$$(date +%s)} "$(BIN)/python" -m pytest tests/differential/test_differential.py
 
+# Memory, connections and the audit log of a server under load while its database and its model fail: `make soak SECONDS=3600`.
+soak: $(STAMP)
+	@"$(BIN)/python" -m bench.soak $(or $(SECONDS),600) $(if $(JSON),--json "$(JSON)")
+
 lint: $(STAMP)
 	@"$(BIN)/python" -m ruff check .
 	@"$(BIN)/python" -m ruff format --check .
@@ -45,6 +50,7 @@ format: $(STAMP)
 reference: $(STAMP)
 	@"$(BIN)/python" -m pg_guard.entry.reference docs/reference
 	@"$(BIN)/python" -m pg_guard.policy.vocabulary_page docs/facts.md
+	@"$(BIN)/python" -m pg_guard config example > .env.example
 
 docs: reference
 	@"$(BIN)/python" -c 'import material' 2>/dev/null || "$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

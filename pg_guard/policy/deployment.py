@@ -110,7 +110,13 @@ class _Writer:
     def document(self, below: Document | None = None) -> Document:
         """What was written, on top of another document or alone."""
         if below is None:
-            return Document(_SETTING.removesuffix("."), self.data, origins=self._origins)
+            # A list or a section is where its first entry is.
+            around = {
+                path[:length]: origin
+                for path, origin in reversed(self._origins.items())
+                for length in range(1, len(path))
+            }
+            return Document(_SETTING.removesuffix("."), self.data, origins=around | self._origins)
         kept = {
             path: origin
             for path, origin in below.origins.items()
@@ -152,6 +158,8 @@ def _added(below: Document, clauses: DeploymentClauses) -> Document:
         "version": below.data["metadata"]["version"],
         "description": "What the deployment's settings say, on top of the shipped policy starter.",
     }
+    # They are about the starter as it is.
+    writer.data.pop("tests", None)
     _write(writer, clauses)
     if clauses.allow_explain and "explain" not in writer.data["statements"]["allow"]:
         writer.add(("statements", "allow"), ("explain",), "allow_explain")

@@ -5,10 +5,11 @@ from pg_guard.settings.audit import AuditSettings
 from pg_guard.settings.calls import CallSettings, ResilienceSettings
 from pg_guard.settings.databases import CacheSettings, DatabaseSettings
 from pg_guard.settings.http import HttpSettings, OAuthSettings
-from pg_guard.settings.load import load_settings
+from pg_guard.settings.load import dotenv_variables, load_settings
 from pg_guard.settings.observing import LoggingSettings, ObservabilitySettings
 from pg_guard.settings.reload import ReloadSettings
 from pg_guard.settings.security import SecuritySettings
+from pg_guard.settings.sources import read_secret
 from pg_guard.settings.tree import PREFIX, Settings
 
 __all__ = [
@@ -27,5 +28,7 @@ __all__ = [
     "SecuritySettings",
     "Settings",
     "ValidationSettings",
+    "dotenv_variables",
     "load_settings",
+    "read_secret",
 ]

@@ -34,6 +34,8 @@ class OAuthSettings(Section):
 class HttpSettings(Section):
     """The HTTP transport."""
 
+    listen: str | None = None
+    """Listen there for HTTP clients, as in `127.0.0.1:8080`, instead of standard input and output; as `--http`."""
     tokens: Path | None = None
     """File of bearer tokens, hashed, as `pg-guard token` writes it."""
     oauth: OAuthSettings | None = None

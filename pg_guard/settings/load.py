@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["load_settings"]
+__all__ = ["dotenv_variables", "load_settings"]
 
 _ENV_FILE = f"{PREFIX}ENV_FILE"
 _NOT_JSON = ("tuple_type", "list_type", "dict_type", "model_type", "model_attributes_type")
@@ -120,6 +120,16 @@ def load_settings(path: str | Path | None = None, **given: Any) -> Settings:
         container=sign,
     )
     return known if file is None else _from(base, known)
+
+
+def dotenv_variables() -> dict[str, str]:
+    """The variables of `.env` that begin with the prefix.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    file = _dotenv()
+    return read_dotenv(file) if file is not None else {}
 
 
 def _dotenv() -> Path | None:

@@ -43,7 +43,7 @@ _FILE: Final = "_file"
 _MOST_BYTES: Final = 1_000_000
 # Read by commands, or by the project's own tests.
 _OTHERS: Final = re.compile(
-    r"(CONFIG|ENV_FILE|DSN|DSN_FILE|DEBUG|WAIT_TIMEOUT|COMPLETE|KEY_PASSPHRASE|FUZZ_\w+|POLICY__\w+)"
+    r"(CONFIG|ENV_FILE|DSN|DSN_FILE|WAIT_TIMEOUT|DEBUG|WAIT_TIMEOUT|COMPLETE|KEY_PASSPHRASE|FUZZ_\w+|POLICY__\w+)"
 )
 # Kubernetes gives every pod such variables for each Service of its namespace; one is likely to be called pg-guard.
 _KUBERNETES: Final = re.compile(r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP)(_\w+)?)")

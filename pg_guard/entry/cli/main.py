@@ -16,6 +16,7 @@ from pg_guard.entry.cli.audit_store import audit_store
 from pg_guard.entry.cli.catalog import catalog
 from pg_guard.entry.cli.check import check
 from pg_guard.entry.cli.completion import completion
+from pg_guard.entry.cli.config import config
 from pg_guard.entry.cli.demo import demo
 from pg_guard.entry.cli.diff import diff
 from pg_guard.entry.cli.explain import explain
@@ -62,6 +63,7 @@ for _command in (
     lint,
     test,
     serve,
+    config,
     wait,
     token,
     demo,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
@@ -21,6 +23,9 @@ __all__ = [
     "CONTEXT_SETTINGS",
     "Terminal",
     "catalog_options",
+    "config_option",
+    "dsn_file",
+    "dsn_now",
     "dsn_option",
     "example",
     "format_option",
@@ -35,6 +40,7 @@ __all__ = [
 
 CONTEXT_SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 90}
 
+_DSN_FILE: Final = "PG_GUARD_DSN_FILE"
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
 policy_option = click.option(
@@ -56,12 +62,51 @@ principal_option = click.option(
     multiple=True,
     help="An attribute of who asks, as in tenant_id=42; may be given several times.",
 )
+
+
+def _dsn(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """The option, or what the file of the variable holds."""
+    if value and dsn_file() is not None:
+        raise UsageError(f"PG_GUARD_DSN or --dsn, and {_DSN_FILE} as well", hint="give one of them")
+    return dsn_now(value)
+
+
+def dsn_file() -> Path | None:
+    """The file that holds the URI of the database, where a variable names one."""
+    named = os.environ.get(_DSN_FILE)
+    return Path(named) if named else None
+
+
+def dsn_now(value: str | None) -> str | None:
+    """The URI of the database: what its file holds now, else what was given.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    file = dsn_file()
+    if file is None:
+        return value
+    from pg_guard.settings import read_secret
+
+    return read_secret(file)
+
+
 dsn_option = click.option(
     "--dsn",
     envvar="PG_GUARD_DSN",
     show_envvar=True,
+    callback=_dsn,
     metavar="URI",
     help="The database, as in postgresql://user@host/database. Prefer the environment: arguments are seen by others.",
+)
+config_option = click.option(
+    "--config",
+    "config_path",
+    envvar="PG_GUARD_CONFIG",
+    show_envvar=True,
+    metavar="FILE",
+    type=click.Path(),
+    help="A settings file: several databases, a model, time-outs.",
 )
 _catalog_option = click.option(
     "-c",

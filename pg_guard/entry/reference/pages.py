@@ -113,7 +113,18 @@ def _sections(schema: dict[str, Any], definitions: dict[str, Any], path: str) ->
     for name, form in schema["properties"].items():
         if found := model_of(form, definitions):
             how, model = found
+            model = _with_defaults(model, form.get("default"))
             inner = f"{path}{name}." if how == "one" else f"{path}{name}.<name>."
             yield from (f"## {code(inner.removesuffix('.'))}", "", prose(model["description"]), "")
             yield from key_table(model, definitions)
             yield from _sections(model, definitions, inner)
+
+
+def _with_defaults(model: dict[str, Any], given: object) -> dict[str, Any]:
+    """A model's schema with the defaults that hold where it stands."""
+    if not isinstance(given, dict):
+        return model
+    properties = {
+        name: {**form, "default": given[name]} if name in given else form for name, form in model["properties"].items()
+    }
+    return {**model, "properties": properties}
