@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from pg_guard._version import __version__
 from pg_guard.execute.database import Health
@@ -49,7 +49,7 @@ class ServerView:
     """A server from outside.
 
     Args:
-        settings: Its settings.
+        settings: Its settings, until it is open.
 
     Attributes:
         service: What runs; None before it is opened.
@@ -57,14 +57,27 @@ class ServerView:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
         self.service: Service | None = None
         self.stopping = False
-        self.redactor = Redactor.of(settings)
+        self._settings = settings
+        self._redactor = Redactor.of(settings)
         self._started = time.monotonic()
         self._asking = asyncio.Lock()
         self._report: tuple[float, Report] | None = None
         self._answers: dict[str, Health] = {}
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings if self.service is None else self.service.settings
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes out of texts what nobody may read: secrets in force, and those before."""
+        if self.settings is not self._settings:
+            self._redactor = Redactor.of(self.settings, self._settings)
+            self._settings = self.settings
+        return self._redactor
 
     @property
     def uptime_seconds(self) -> float:
@@ -99,6 +112,8 @@ class ServerView:
         if service.audit is not None:
             components["audit"] = self._audit(service.audit)
             reasons += ["the audit log cannot be written"] if service.audit.last_error else []
+        last = service.reloader.last if service.reloader is not None else None
+        reasons += ["what was to be reloaded is not in force"] if last is not None and not last.successful else []
         ready = all(health.ok for health in answers)
         reachable = any(health.ok for health in answers)
         status: HealthStatus = "unavailable" if not reachable else "degraded" if reasons else "ok"
@@ -106,7 +121,7 @@ class ServerView:
 
     async def _ask(self, name: str, database: Database) -> Health:
         known = self._answers.get(name)
-        if known is not None and database.active_connections >= self.settings.databases[name].pool_max:
+        if known is not None and database.active_connections >= database.pool_max:
             # All connections are busy: a probe would only wait for one of them, and say nothing of the database.
             return known
         seconds = self.settings.observability.probe_timeout
@@ -169,7 +184,15 @@ class ServerView:
             "uptime_seconds": round(self.uptime_seconds, 1),
             "reasons": list(report.reasons),
             "components": {name: dict(component) for name, component in report.components.items()},
+            "reload": self._reload(),
         }
+
+    def _reload(self) -> dict[str, Any] | None:
+        """How the last reload went; None before the first."""
+        reloader = self.service.reloader if self.service is not None else None
+        if reloader is None or reloader.last is None:
+            return None
+        return cast("dict[str, Any]", self.redactor.value(reloader.last.to_dict()))
 
     def queue(self) -> dict[str, Any]:
         """How full the server is."""

@@ -1,11 +1,13 @@
 """Health, readiness and metrics over HTTP. In: requests. Out: a status for everybody; all else for those who may read it.
 
 Those are who brings `observability.token` or a token of a client with the scope ``observe``, and who asks from this machine: from a
-loopback address, for a loopback name, not through a proxy and not from a page in a browser.
+loopback address, for a loopback name, not through a proxy and not from a page in a browser. To reload takes a token in any case:
+`observability.token`, or one with the scope ``admin``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import time
@@ -27,6 +29,9 @@ __all__ = ["ENDPOINTS", "SCOPE", "observability_routes"]
 SCOPE: Final = "observe"
 """Scope of clients' tokens that opens these endpoints."""
 
+ADMIN_SCOPE: Final = "admin"
+"""Scope of clients' tokens that may reload."""
+
 ENDPOINTS: Final = {
     "/health": "Status: `ok` or `degraded` (200); `unavailable`, `starting` or `stopping` (503).",
     "/health/live": "200 while the process answers.",
@@ -34,6 +39,8 @@ ENDPOINTS: Final = {
     "/health/detailed": "Each component with its latency and last error. Not for strangers.",
     "/health/queue": "What runs and what waits. Not for strangers.",
     "/metrics": "Metrics for Prometheus. Not for strangers, unless `observability.public_metrics` says so.",
+    "/admin/reload": "`POST`: reads policies, packs and settings again and tells what came of it: 200 when all is in force, 422 when "
+    "something is wrong, 503 when a database or the server itself is not ready. Only with `observability.token` or the scope `admin`.",
 }
 """Every endpoint, and what it answers."""
 
@@ -81,12 +88,34 @@ def observability_routes(
         body, content_type = service.observer.metrics.exposition(request.headers.get("accept", ""))
         return Response(body, headers={**_HEADERS, "content-type": content_type})
 
+    async def reload(request: Request) -> Response:
+        if not await is_known(request, ADMIN_SCOPE):
+            return _unknown("only with a bearer token that may reload")
+        reloader = view.service.reloader if view.service is not None else None
+        if reloader is None or view.stopping:
+            return _json({"error": "the server is not ready"}, 503)
+        # It goes on when the client does not wait for it.
+        task = reloader.ask("request")
+        await asyncio.wait({task})
+        if task.cancelled():
+            return _json({"error": "the server is ending"}, 503)
+        report = task.result()
+        status = 200 if report.successful else 503 if report.transient else 422
+        return _json(view.redactor.value(report.to_dict()), status)
+
     async def is_trusted(request: Request) -> bool:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if not scheme:
+        if not request.headers.get("authorization"):
             return trust_local and _is_local(request)
         # A wrong token is not made good by where it comes from.
-        return scheme.lower() == "bearer" and await _is_known(token.strip(), view, verifier)
+        return await is_known(request, SCOPE)
+
+    async def is_known(request: Request, scope: str) -> bool:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and await _is_known(token.strip(), scope, view, verifier)
+
+    async def public_or_guarded_metrics(request: Request) -> Response:
+        public = view.settings.observability.public_metrics
+        return await metrics(request) if public or await is_trusted(request) else _unknown()
 
     def guarded(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -94,19 +123,19 @@ def observability_routes(
 
         return endpoint
 
-    public = view.settings.observability.public_metrics
     endpoints = {
         "/health": health,
         "/health/live": live,
         "/health/ready": ready,
         "/health/detailed": guarded(detailed),
         "/health/queue": guarded(queue),
-        "/metrics": metrics if public else guarded(metrics),
+        "/metrics": public_or_guarded_metrics,
     }
-    return [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
+    routes = [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
+    return [*routes, Route("/admin/reload", reload, methods=["POST"])]
 
 
-async def _is_known(token: str, view: ServerView, verifier: TokenVerifier | None) -> bool:
+async def _is_known(token: str, scope: str, view: ServerView, verifier: TokenVerifier | None) -> bool:
     if not token or len(token) > _LONGEST_TOKEN:
         return False
     own = view.settings.observability.token
@@ -115,7 +144,7 @@ async def _is_known(token: str, view: ServerView, verifier: TokenVerifier | None
     found = await verifier.verify_token(token) if verifier is not None else None
     if found is None or (found.expires_at is not None and found.expires_at < time.time()):
         return False
-    return SCOPE in found.scopes
+    return scope in found.scopes
 
 
 def _is_local(request: Request) -> bool:
@@ -139,6 +168,5 @@ def _json(content: dict[str, Any], status: int = 200) -> Response:
     return JSONResponse(content, status, headers=_HEADERS)
 
 
-def _unknown() -> Response:
-    answer = {"error": "only from this machine, or with a bearer token"}
-    return JSONResponse(answer, 401, headers={**_HEADERS, "www-authenticate": "Bearer"})
+def _unknown(reason: str = "only from this machine, or with a bearer token") -> Response:
+    return JSONResponse({"error": reason}, 401, headers={**_HEADERS, "www-authenticate": "Bearer"})
