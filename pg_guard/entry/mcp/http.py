@@ -183,6 +183,8 @@ async def _serve(
     app.router.routes.extend(observability_routes(life.view, verifier, trust_local=verifier is None))
     door = Door(_with_cors(app, http.allowed_origins), principal=None if auth else _ANONYMOUS)
     server = _Server(_configuration(door, http))
+    # Before it is told, so that nobody who reads that comes too early.
+    listener.listen()
     running = asyncio.create_task(server.serve(sockets=[listener]))
     host, port = listener.getsockname()[:2]
     _say(f"serving {_url(host, port)}")
