@@ -89,17 +89,23 @@ class Problem:
 
 
 class PolicyError(PgGuardError):
-    """A policy or pack that cannot be used; holds every problem found, in file order."""
+    """A policy or pack that cannot be used; holds every problem found, in file order.
+
+    Attributes:
+        problems: All of them.
+        subject: What is invalid, with its verb, as in "the policy is".
+    """
 
     code = "policy-invalid"
     exit_code = 3
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Problem, ...], *, subject: str = "the policy is") -> None:
         if not problems:
             raise ValueError("a PolicyError needs at least one problem")
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         super().__init__(f"{problems[0]}{more}")
         self.problems = problems
+        self.subject = subject
 
 
 class CatalogError(PgGuardError):

@@ -15,12 +15,12 @@ from pg_guard.checks.patterns import split_pattern
 from pg_guard.checks.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pg_guard.checks.matching import Match
     from pg_guard.checks.terms import Attribute, Fact
 
-__all__ = ["Fault", "ParameterValue", "fields", "read_match", "unused_parameters"]
+__all__ = ["Fault", "ParameterValue", "column_parameters", "fields", "read_match", "unused_parameters"]
 
 ParameterValue: TypeAlias = bool | int | float | str | tuple[str, ...]
 
@@ -58,20 +58,30 @@ def read_match(
 
 def unused_parameters(data: Any, names: Iterable[str]) -> tuple[str, ...]:
     """The names of parameters that a match does not use."""
-    used: set[str] = set()
-
-    def walk(value: Any) -> None:
-        if isinstance(value, dict):
-            for each in value.values():
-                walk(each)
-        elif isinstance(value, (list, tuple)):
-            for each in value:
-                walk(each)
-        elif isinstance(value, str) and (found := _PARAMETER.fullmatch(value)):
-            used.add(found[1])
-
-    walk(data)
+    used = {name for name, _ in _uses(data)}
     return tuple(name for name in names if name not in used)
+
+
+def column_parameters(matches: Iterable[Any]) -> frozenset[str]:
+    """The names of parameters that stand for names of columns wherever the matches, as YAML gives them, use them."""
+    uses = [use for data in matches for use in _uses(data)]
+    return frozenset(name for name, _ in uses) - {name for name, path in uses if not _holds_columns(path)}
+
+
+def _holds_columns(path: tuple[str, ...]) -> bool:
+    return path[-1].endswith("_column") or path[-2:] == ("column", "name")
+
+
+def _uses(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Where parameters stand in a match: their names, with the keys that lead there."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _uses(each, (*path, str(key)))
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _uses(each, path)
+    elif isinstance(value, str) and (found := _PARAMETER.fullmatch(value)):
+        yield found[1], path
 
 
 class _Reader:

@@ -45,11 +45,13 @@ def format_text(raw: str | bytes, file: str) -> str:
     """
     document, problems = read_document(raw, file)
     if document is None or problems:
-        raise PolicyError(problems)
+        raise PolicyError(problems, subject="the file is")
     schema = document.data.get("schema")
     if schema not in FORMATTED_SCHEMAS:
         hint = f"begin with one of: {', '.join(f'schema: {each}' for each in FORMATTED_SCHEMAS)}"
-        raise PolicyError((document.problem(("schema",), "not a file that pg-guard formats", hint=hint),))
+        raise PolicyError(
+            (document.problem(("schema",), "not a file that pg-guard formats", hint=hint),), subject="the file is"
+        )
     text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw.removeprefix("\ufeff")
     # YAML's own line ends: all of them mean the same outside of quotes, and inside none can stand.
     text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -83,10 +83,13 @@ def new_rule(pack: str | os.PathLike[str], name: str) -> Path:
         raise UsageError(f"{opened.place}: a bundle is not written to", hint="give the directory of the pack")
     document, problems = read_document(opened.files[MANIFEST], str(opened.place / MANIFEST))
     if document is None or problems:
-        raise PolicyError(problems)
+        raise PolicyError(problems, subject="the pack is")
     pack_name = document.data.get("name")
     if not isinstance(pack_name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", pack_name):
-        raise PolicyError((document.problem(("name",), "the pack has no name", hint="write for example name: acme"),))
+        raise PolicyError(
+            (document.problem(("name",), "the pack has no name", hint="write for example name: acme"),),
+            subject="the pack is",
+        )
     listed = document.data.get("files")
     number = _next_number(opened.files, listed if isinstance(listed, dict) else {})
     words = name.replace("-", "_")

@@ -41,9 +41,9 @@ def verify_pack(path: str, key: PublicKey | None = None) -> Pack:
     try:
         pack = load_pack(path, key=key)
     except PolicyError as error:
-        raise PolicyError((*error.problems, *problems)) from None
+        raise PolicyError((*error.problems, *problems), subject="the pack is") from None
     if problems:
-        raise PolicyError(tuple(problems))
+        raise PolicyError(tuple(problems), subject="the pack is")
     return pack
 
 

@@ -108,9 +108,9 @@ def read_bundle(path: str | os.PathLike[str], key: PublicKey | None = None) -> B
         raw = read_regular(Path(name), MAX_BUNDLE)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise PolicyError((Problem(f"the bundle cannot be read: {reason}", name),)) from None
+        raise PolicyError((Problem(f"the bundle cannot be read: {reason}", name),), subject="the pack is") from None
     except ValueError:
-        raise PolicyError((Problem("the bundle's path holds a NUL character"),)) from None
+        raise PolicyError((Problem("the bundle's path holds a NUL character"),), subject="the pack is") from None
     return parse_bundle(raw, name, key)
 
 
@@ -186,4 +186,4 @@ _AGAIN: Final = "do not use it; get the bundle again from its author"
 
 
 def _refuse(file: str, line: int, message: str, hint: str = "") -> NoReturn:
-    raise PolicyError((Problem(message, file, line, 1 if line else 0, hint=hint),))
+    raise PolicyError((Problem(message, file, line, 1 if line else 0, hint=hint),), subject="the pack is")

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from pg_guard.checks.written import column_parameters
 from pg_guard.policy.coverage import is_exact
 from pg_guard.policy.model import CapabilityPattern, Functions, Policy
 from pg_guard.policy.values import is_match_all, split_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from pg_guard.catalog.model import Catalog
     from pg_guard.errors import Problem
     from pg_guard.policy.document import Document, KeyPath
+    from pg_guard.policy.packs import Pack
 
 __all__ = ["find_unmatched", "find_warnings"]
 
@@ -29,12 +32,12 @@ def find_warnings(document: Document, policy: Policy) -> list[Problem]:
     return [_problem(document, warning) for check in _CHECKS for warning in check(policy)]
 
 
-def find_unmatched(document: Document, policy: Policy, names: Collection[tuple[str, str]]) -> list[Problem]:
-    """Warnings for patterns of relations that match none of the names (schema, name).
+def find_unmatched(document: Document, policy: Policy, packs: Iterable[Pack], catalog: Catalog) -> list[Problem]:
+    """Warnings for patterns that match no relation of the catalog, and for parameters of packs that name none of its columns.
 
     Letter case and quotes are not looked at, so that only a pattern is named which nothing could match.
     """
-    known = [(schema.lower(), name.lower()) for schema, name in names]
+    relations = [(relation.schema.lower(), relation.name.lower()) for relation in catalog.relations]
     patterns: list[tuple[KeyPath, str]] = []
     for key in ("allow", "deny"):
         patterns += [(("tables", key, index), pattern) for index, pattern in enumerate(getattr(policy.tables, key))]
@@ -46,14 +49,37 @@ def find_unmatched(document: Document, policy: Policy, names: Collection[tuple[s
             (("exceptions", index, "tables", place), pattern) for place, pattern in enumerate(exception.tables)
         ]
     hint = "correct the name, or remove the pattern"
-    return [
+    found = [
         _problem(document, (path, pattern, "matches no relation of the catalog", hint))
         for path, pattern in patterns
-        if not _matches_any(pattern, known)
+        if not _matches_any(pattern, relations)
+    ]
+    columns = [
+        (name,) for name in dict.fromkeys(each.name.lower() for one in catalog.relations for each in one.columns)
+    ]
+    hint = "correct the name: the rules that use it find nothing by it"
+    return found + [
+        _problem(document, (path, name, "matches no column of the catalog", hint))
+        for path, name in _named_columns(policy, packs)
+        if not _matches_any(name, columns)
     ]
 
 
-def _matches_any(pattern: str, names: list[tuple[str, str]]) -> bool:
+def _named_columns(policy: Policy, packs: Iterable[Pack]) -> Iterator[tuple[KeyPath, str]]:
+    """What a policy gives for parameters of packs that stand for names of columns."""
+    parameters = {pack.name: column_parameters(rule.match for rule in pack.rules) for pack in packs}
+    for index, use in enumerate(policy.packs):
+        for name, value in use.parameters.items():
+            if name not in parameters.get(use.use, ()):
+                continue
+            path = ("packs", index, "parameters", name)
+            if isinstance(value, str):
+                yield path, value
+            elif isinstance(value, tuple):
+                yield from (((*path, place), each) for place, each in enumerate(value))
+
+
+def _matches_any(pattern: str, names: Sequence[tuple[str, ...]]) -> bool:
     # Of a name in quotes only the outer pair goes: the name itself may end with one.
     parts = [(part[1:-1] if part.startswith('"') else part).replace('""', '"').lower() for part in split_name(pattern)]
     forms = [re.compile(".*".join(map(re.escape, part.split("*"))).replace(r"\?", "."), re.DOTALL) for part in parts]

@@ -24,8 +24,9 @@ from pg_guard.policy.using import resolve_packs, search_path_of
 from pg_guard.policy.validate import find_expired, in_order, validate_document
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
+    from pg_guard.catalog.model import Catalog
     from pg_guard.policy.model import Policy
     from pg_guard.policy.packs import Pack
 
@@ -57,7 +58,7 @@ def load_policy(
     path: str | os.PathLike[str],
     *,
     environ: Mapping[str, str] | None = None,
-    catalog_names: Collection[tuple[str, str]] | None = None,
+    catalog: Catalog | None = None,
     today: datetime.date | None = None,
 ) -> LoadedPolicy:
     """Load a policy file, the policies that it extends, and the deployment's overlay.
@@ -65,7 +66,7 @@ def load_policy(
     Args:
         path: The file.
         environ: The environment to take ``PG_GUARD_POLICY__…`` from; the process's own when left out.
-        catalog_names: Schema and name of each relation; when given, patterns that match none of them are warned of.
+        catalog: The database's catalog; when given, names of relations and columns that match nothing there are warned of.
         today: The day on which exceptions must still hold; today in UTC when left out.
 
     Raises:
@@ -80,7 +81,7 @@ def load_policy(
         raise UsageError(f"cannot read the policy {name}: {reason}", hint="give the path of a policy file") from None
     except ValueError:
         raise UsageError("the policy's path holds a NUL character") from None
-    return _load(raw, name, os.environ if environ is None else environ, catalog_names, today)
+    return _load(raw, name, os.environ if environ is None else environ, catalog, today)
 
 
 def parse_policy(text: str | bytes, file: str = "<policy>", *, today: datetime.date | None = None) -> LoadedPolicy:
@@ -105,7 +106,7 @@ def _load(
     raw: str | bytes,
     file: str,
     environ: Mapping[str, str],
-    catalog_names: Collection[tuple[str, str]] | None,
+    catalog: Catalog | None,
     today: datetime.date | None,
 ) -> LoadedPolicy:
     extender = Extender(_read_file)
@@ -119,14 +120,14 @@ def _load(
     if merged is None or found:
         raise PolicyError(in_order(found, list(files)))
     effective = replace(effective, data={**effective.data, "extends": []})
-    return settle(effective, files, catalog_names=catalog_names, today=today)
+    return settle(effective, files, catalog=catalog, today=today)
 
 
 def settle(
     effective: Document,
     files: tuple[str, ...],
     *,
-    catalog_names: Collection[tuple[str, str]] | None = None,
+    catalog: Catalog | None = None,
     today: datetime.date | None = None,
 ) -> LoadedPolicy:
     """Make a policy of a document to which nothing is added any more.
@@ -134,7 +135,7 @@ def settle(
     Args:
         effective: The document.
         files: The files that it was made of, bases first.
-        catalog_names: As for `load_policy`.
+        catalog: As for `load_policy`.
         today: As for `load_policy`.
 
     Raises:
@@ -150,8 +151,8 @@ def settle(
     if found or policy is None:
         raise PolicyError(in_order(found, list(files)))
     warnings = find_warnings(effective, policy)
-    if catalog_names is not None:
-        warnings += find_unmatched(effective, policy, catalog_names)
+    if catalog is not None:
+        warnings += find_unmatched(effective, policy, packs, catalog)
     places = dict.fromkeys(effective.place(path)[0] for path in effective.origins)
     variables = [place.file for place in places if place.secret]
     return LoadedPolicy(policy, in_order(warnings, list(files)), (*files, *variables), files, effective, packs)

@@ -54,7 +54,7 @@ def open_pack(path: str | os.PathLike[str], key: PublicKey | None = None, *, ver
     if is_bundle(name) and not Path(name).is_dir():
         bundle = read_bundle(name, key)
         if MANIFEST not in bundle.files:
-            raise PolicyError((Problem(f"the bundle has no {MANIFEST}", name),))
+            raise PolicyError((Problem(f"the bundle has no {MANIFEST}", name),), subject="the pack is")
         return OpenedPack(Path(name), bundle.files, bundle.signature)
     directory = pack_directory(path)
     files = {each: _read(directory / each) for each in [MANIFEST, *_rule_files(directory)]}
@@ -114,4 +114,4 @@ def _signature(directory: Path, files: Mapping[str, bytes], key: PublicKey | Non
 
 
 def _refuse(path: Path, message: str, hint: str) -> NoReturn:
-    raise PolicyError((Problem(message, str(path), 1, 1, hint=hint),))
+    raise PolicyError((Problem(message, str(path), 1, 1, hint=hint),), subject="the pack is")

@@ -152,7 +152,7 @@ def read_pack(opened: OpenedPack, *, verify: bool = True) -> Pack:
             rules.append(rule)
     problems += _check_unique(rules, directory)
     if problems or manifest is None:
-        raise PolicyError(tuple(problems))
+        raise PolicyError(tuple(problems), subject="the pack is")
     return Pack(
         manifest.name,
         manifest.version,
@@ -205,7 +205,10 @@ def find_pack(name: str, search: Iterable[str | os.PathLike[str]] = (), *, key: 
 def _named(name: str, pack: Pack) -> Pack:
     if pack.name != name:
         hint = f"name it {pack.name}, as its {MANIFEST} does"
-        raise PolicyError((Problem(f"here is the pack {pack.name!r}, not {name!r}", str(pack.path), hint=hint),))
+        raise PolicyError(
+            (Problem(f"here is the pack {pack.name!r}, not {name!r}", str(pack.path), hint=hint),),
+            subject="the pack is",
+        )
     return pack
 
 

@@ -122,7 +122,10 @@ class RuleFile(_Section):
         match, faults = read_match(self.match, self.settings(overrides))
         if match is None:
             document = _nowhere(self.id)
-            raise PolicyError(tuple(document.problem(each.path, each.message, hint=each.hint) for each in faults))
+            raise PolicyError(
+                tuple(document.problem(each.path, each.message, hint=each.hint) for each in faults),
+                subject="the rule is",
+            )
         return match
 
 
@@ -144,7 +147,7 @@ def parse_rule(text: str | bytes, file: str = "<rule>") -> RuleFile:
     """
     rule, problems = read_rule(text, file)
     if rule is None:
-        raise PolicyError(problems)
+        raise PolicyError(problems, subject="the rule is")
     return rule
 
 

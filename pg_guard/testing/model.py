@@ -85,6 +85,12 @@ class Result:
     ran: Ran | None = None
 
     @property
+    def missing_rules(self) -> tuple[str, ...]:
+        """Rules that the test names and no finding has."""
+        found = {finding.rule for finding in self.findings}
+        return tuple(rule for rule in self.case.rules if rule not in found)
+
+    @property
     def passed(self) -> bool:
         """True when the decision is the expected one and PostgreSQL, if asked, ran the statement."""
         return not self.failure and (self.ran is None or not self.ran.error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pg_guard.errors import PolicyError, UsageError
@@ -51,8 +51,7 @@ def load_policy_tests(
         UsageError: The file cannot be read.
         PolicyError: It is not a valid policy; all problems are in it.
     """
-    names = catalog.relation_index.keys() if catalog is not None else None
-    loaded = load_policy(path, environ=environ, catalog_names=names)
+    loaded = load_policy(path, environ=environ, catalog=catalog)
     return PolicyTests(loaded, Guard(loaded.policy, catalog, loaded.packs), _cases(path, loaded.policy))
 
 
@@ -94,15 +93,15 @@ def run_policy(
 def judge(case: Case, decision: Decision) -> Result:
     """Compare a decision with what a test expects; under ``mode: monitor`` what would be denied counts as denied."""
     decided = "deny" if decision.would_deny else decision.effect
-    found = {finding.rule for finding in decision.findings}
-    missing = [rule for rule in case.rules if rule not in found]
-    failure = ""
+    result = Result(case, decided, decision.findings)
+    missing = ", ".join(result.missing_rules)
     if decided != case.expect:
-        failure = f"expected {case.expect}, got {decided}"
-    elif missing:
-        others = f"; it has {', '.join(sorted(found))}" if found else ""
-        failure = f"expected {case.expect} with a finding of {', '.join(missing)}{others}"
-    return Result(case, decided, decision.findings, failure)
+        return replace(result, failure=f"expected {case.expect}, got {decided}")
+    if not missing:
+        return result
+    found = ", ".join(sorted({finding.rule for finding in decision.findings}))
+    others = f"; it has {found}" if found else ""
+    return replace(result, failure=f"expected {case.expect} with a finding of {missing}{others}")
 
 
 def _cases(path: str, policy: Policy) -> tuple[Case, ...]:

@@ -337,9 +337,31 @@ def tested_policy(tmp_path: Path) -> Path:
 def test_a_failed_test_of_a_policy_exits_with_1(tested_policy: Path) -> None:
     process = run("policy", "validate", str(tested_policy))
     assert process.returncode == 1
-    assert "test 'wrong effect' failed: expected deny, got allow" in process.stdout
-    assert "test 'wrong rule' failed: expected deny, got deny, without a finding of columns/denied" in process.stdout
+    assert ":6: tested::wrong effect: failed: expected deny, got allow\n  | SELECT 1\n" in process.stdout
+    assert (
+        ":7: tested::wrong rule: failed: expected deny with a finding of columns/denied; it has tables/denied\n"
+        in process.stdout
+    )
     assert "valid (tested 1.0.0), 1 of 3 tests passed" in process.stdout
+
+
+@pytest.mark.parametrize("command", [["policy", "validate"], ["test"]])
+def test_the_principal_of_a_test_is_who_asks(tmp_path: Path, command: list[str]) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        "schema: pg-guard/policy/v1\n"
+        'where: [{table: orders, equals: {tenant_id: ":tenant_id"}}]\n'
+        "tests:\n"
+        "  - {name: own, sql: SELECT id FROM orders WHERE tenant_id = 7, expect: allow, principal: {tenant_id: 7}}\n"
+        "  - {name: other, sql: SELECT id FROM orders WHERE tenant_id = 7, expect: deny, principal: {tenant_id: 8}}\n"
+        "  - {name: nobody, sql: SELECT id FROM orders WHERE tenant_id = 7, expect: deny, rules: [where/no-principal]}\n"
+    )
+    process = run(*command, str(path))
+    assert process.returncode == 0, process.stdout
+    path.write_text(path.read_text().replace("principal: {tenant_id: 7}", "principal: {tenant_id: 9}"))
+    process = run(*command, str(path))
+    assert process.returncode == 1
+    assert "own: failed: expected allow, got deny" in process.stdout
 
 
 def test_a_pattern_that_matches_nothing_is_a_warning_with_a_place(tested_policy: Path, snapshot: str) -> None:

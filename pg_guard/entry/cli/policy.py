@@ -12,7 +12,6 @@ from pg_guard.entry.cli.options import (
     example,
     format_option,
     load_catalog,
-    terminal,
 )
 
 if TYPE_CHECKING:
@@ -67,7 +66,8 @@ def schema() -> int:
 
 def _print(report: PolicyReport) -> None:
     from pg_guard.entry.cli.runner import problem_line, redact, report_error
-    from pg_guard.report.text import plural, render_decision
+    from pg_guard.entry.cli.testing import print_result
+    from pg_guard.report.text import plural
     from pg_guard.report.visible import one_line
 
     if report.error:
@@ -80,15 +80,8 @@ def _print(report: PolicyReport) -> None:
     if report.policy is None:
         click.echo(f"{path}: invalid, {plural(errors, 'problem')}")
         return
-    width, color = terminal()
-    for outcome in report.failed:
-        missing = f", without a finding of {', '.join(outcome.missing_rules)}" if outcome.missing_rules else ""
-        click.echo(
-            f"{path}: test {one_line(outcome.test.name)!r} failed: "
-            f"expected {outcome.test.expect}, got {outcome.effect}{one_line(missing)}"
-        )
-        text = render_decision(outcome.decision, width=width - 2, color=color)
-        click.echo("".join(f"  {line}\n" for line in text.splitlines()), color=color)
+    for result in report.failed:
+        print_result(result)
     for name in report.reviewed:
         click.echo(f"{path}: note: tables.allow names the view {one_line(name)}, which shows what the policy denies")
     metadata = report.policy.metadata

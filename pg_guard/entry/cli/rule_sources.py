@@ -97,6 +97,6 @@ def load_rules(path: str) -> Pack:
         if rule is not None:
             rules.append(rule)
     if problems:
-        raise PolicyError(tuple(problems))
+        raise PolicyError(tuple(problems), subject="the rules are")
     rules.sort(key=lambda rule: rule.id)
     return Pack(path, "0", path, "", place, tuple(rules), {})

@@ -142,7 +142,7 @@ def _report_policy_error(error: PolicyError) -> int:
     from pg_guard.report.text import plural
 
     errors = [problem for problem in error.problems if problem.level == "error"] or list(error.problems)
-    _report(f"the policy is invalid: {plural(len(errors), 'problem')}", "")
+    _report(f"{error.subject} invalid: {plural(len(errors), 'problem')}", "")
     for problem in errors:
         click.echo(redact(problem_line(problem)), err=True)
     return error.exit_code

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pg_guard.testing.model import Report, Result
     from pg_guard.testing.run import Settings
 
-__all__ = ["TestRun", "print_report"]
+__all__ = ["TestRun", "print_report", "print_result"]
 
 
 class TestRun:
@@ -113,7 +113,6 @@ class TestRun:
 
 def print_report(report: Report) -> None:
     """Write what failed, what is not covered, and the counts; nothing of what is well."""
-    width, color = terminal()
     for suite in report.suites:
         if suite.error is not None:
             report_error(suite.error)
@@ -122,13 +121,15 @@ def print_report(report: Report) -> None:
         if suite.valid and not suite.tests:
             click.echo(f"{one_line(suite.file)}: note: it holds no tests")
         for result in suite.results:
-            _print_result(result, width, color)
+            print_result(result)
     if report.coverage:
         _print_coverage(report)
     click.echo(_summary(report))
 
 
-def _print_result(result: Result, width: int, color: bool) -> None:
+def print_result(result: Result) -> None:
+    """Write what is wrong with one test, or what a reader should know of it; nothing when all is well."""
+    width, color = terminal()
     case = result.case
     head = f"{one_line(case.place)}: {one_line(case.id)}"
     if result.ran is not None and result.ran.error:

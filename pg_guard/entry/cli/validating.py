@@ -9,39 +9,13 @@ from pg_guard.errors import PolicyError, UsageError
 
 if TYPE_CHECKING:
     from pg_guard.catalog.model import Catalog
-    from pg_guard.decision import Decision
     from pg_guard.errors import Problem
-    from pg_guard.policy.model import Policy, PolicyTest
+    from pg_guard.policy.model import Policy
+    from pg_guard.testing.model import Result
 
-__all__ = ["VALIDATE_SCHEMA", "PolicyReport", "TestOutcome", "exit_code", "to_document", "validate_policy"]
+__all__ = ["VALIDATE_SCHEMA", "PolicyReport", "exit_code", "to_document", "validate_policy"]
 
 VALIDATE_SCHEMA: Final = "pg-guard/policy-validation/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class TestOutcome:
-    """One embedded test: what it expects, and what the guard decided."""
-
-    __test__ = False  # not a class of tests, whatever pytest thinks of its name
-
-    test: PolicyTest
-    decision: Decision
-
-    @property
-    def missing_rules(self) -> tuple[str, ...]:
-        """Rules that the test names and no finding has."""
-        found = {finding.rule for finding in self.decision.findings}
-        return tuple(rule for rule in self.test.rules if rule not in found)
-
-    @property
-    def effect(self) -> str:
-        """The effect that counts: under ``mode: monitor`` a statement that would be denied counts as denied."""
-        return "deny" if self.decision.would_deny else self.decision.effect
-
-    @property
-    def passed(self) -> bool:
-        """True when the effect is the expected one and each named rule has a finding."""
-        return self.effect == self.test.expect and not self.missing_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +28,7 @@ class PolicyReport:
     path: str
     policy: Policy | None = None
     problems: tuple[Problem, ...] = ()
-    tests: tuple[TestOutcome, ...] = ()
+    tests: tuple[Result, ...] = ()
     error: UsageError | None = None
     reviewed: tuple[str, ...] = ()
 
@@ -64,26 +38,28 @@ class PolicyReport:
         return self.policy is not None
 
     @property
-    def failed(self) -> tuple[TestOutcome, ...]:
+    def failed(self) -> tuple[Result, ...]:
         """The tests that failed."""
-        return tuple(outcome for outcome in self.tests if not outcome.passed)
+        return tuple(result for result in self.tests if not result.passed)
 
 
 def validate_policy(path: str, catalog: Catalog | None) -> PolicyReport:
     """Load a policy and run the tests that it holds; problems are returned, not raised."""
-    from pg_guard.guard import Guard
-    from pg_guard.policy.load import load_policy
+    from pg_guard.testing.policies import load_policy_tests
 
     try:
-        loaded = load_policy(path, catalog_names=catalog.relation_index.keys() if catalog else None)
-        guard = Guard(loaded.policy, catalog, loaded.packs)
+        tests = load_policy_tests(path, catalog)
     except UsageError as error:
         return PolicyReport(path, error=error)
     except PolicyError as error:
         return PolicyReport(path, problems=error.problems)
-    tests = tuple(TestOutcome(test, guard.check(test.sql)) for test in loaded.policy.tests)
-    reviewed = tuple(str(relation.key) for relation in guard.reviewed_relations())
-    return PolicyReport(path, loaded.policy, loaded.problems, tests, reviewed=reviewed)
+    return PolicyReport(
+        path,
+        tests.guard.policy,
+        tests.loaded.problems,
+        tuple(tests.run(case) for case in tests.cases),
+        reviewed=tuple(str(relation.key) for relation in tests.guard.reviewed_relations()),
+    )
 
 
 def exit_code(reports: tuple[PolicyReport, ...]) -> int:
@@ -110,14 +86,14 @@ def to_document(reports: tuple[PolicyReport, ...]) -> dict[str, Any]:
                 "problems": [asdict(problem) for problem in report.problems],
                 "tests": [
                     {
-                        "name": outcome.test.name,
-                        "passed": outcome.passed,
-                        "expect": outcome.test.expect,
-                        "effect": outcome.effect,
-                        "missing_rules": list(outcome.missing_rules),
-                        "findings": [finding.to_dict() for finding in outcome.decision.findings],
+                        "name": result.case.name,
+                        "passed": result.passed,
+                        "expect": result.case.expect,
+                        "effect": result.decided,
+                        "missing_rules": list(result.missing_rules),
+                        "findings": [finding.to_dict() for finding in result.findings],
                     }
-                    for outcome in report.tests
+                    for result in report.tests
                 ],
             }
             for report in reports

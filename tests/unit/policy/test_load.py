@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pg_guard.catalog.model import Catalog, Relation
 from pg_guard.errors import PolicyError, UsageError
 from pg_guard.policy.load import load_policy, parse_policy
 
@@ -74,7 +75,11 @@ def test_patterns_that_match_nothing_in_the_catalog_are_warned_of(
     )
     (tmp_path / "p.yaml").write_text(HEAD + body)
     names = [("app", "orders"), ("hr", "payroll"), ("app", "audit"), ("app", "Secret Stuff"), ("x", "pay_a")]
-    loaded = load_policy("p.yaml", environ={}, catalog_names=names)
+    loaded = load_policy(
+        "p.yaml",
+        environ={},
+        catalog=Catalog(relations=tuple(Relation(schema, name, "table") for schema, name in names)),
+    )
     assert [str(problem).split(" matches no relation")[0] for problem in loaded.problems] == [
         "p.yaml:2:42: tables.deny[3]: 'ghost'",
         "p.yaml:2:49: tables.deny[4]: 'app.pay_*'",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pg_guard.catalog.model import Catalog
+from pg_guard.catalog.model import Catalog, Column, Name, Relation
 from pg_guard.checks import pack as pack_module
 from pg_guard.checks.pack import PackCheck
 from pg_guard.demo.snapshot import snapshot_file
@@ -42,6 +42,11 @@ match: {relation: {rows_over: $rows}}
 effect: warn
 unresolved: skip
 """
+
+
+def catalog_of(*names: tuple[str, str], columns: tuple[str, ...] = ()) -> Catalog:
+    own = tuple(Column(name, Name("pg_catalog", "text")) for name in columns)
+    return Catalog(relations=tuple(Relation(schema, name, "table", own) for schema, name in names))
 
 
 @pytest.fixture
@@ -292,9 +297,32 @@ def test_an_exception_that_cannot_matter_is_warned_of() -> None:
 
 def test_tables_of_an_exception_that_nothing_matches_are_warned_of(here: Path) -> None:
     (here / "p.yaml").write_text(HEAD + EXCEPTION)
-    (warning,) = load_policy("p.yaml", environ={}, catalog_names=[("public", "orders")]).problems
+    (warning,) = load_policy("p.yaml", environ={}, catalog=catalog_of(("public", "orders"))).problems
     assert "exceptions[0].tables[0]: 'customers' matches no relation of the catalog" in str(warning)
-    assert load_policy("p.yaml", environ={}, catalog_names=[("public", "customers")]).problems == ()
+    assert load_policy("p.yaml", environ={}, catalog=catalog_of(("public", "customers"))).problems == ()
+
+
+def test_a_parameter_that_names_no_column_is_warned_of(here: Path) -> None:
+    policy = "packs:\n  - use: acme\n    parameters:\n      names: [SSN, sssn, '*_token']\n      rows: 5\n"
+    (here / "p.yaml").write_text(HEAD + policy)
+    catalog = catalog_of(("public", "customers"), columns=("id", "ssn"))
+    assert [str(problem).split(" (")[0] for problem in load_policy("p.yaml", environ={}, catalog=catalog).problems] == [
+        "p.yaml:6:20: packs[0].parameters.names[1]: 'sssn' matches no column of the catalog",
+        "p.yaml:6:26: packs[0].parameters.names[2]: '*_token' matches no column of the catalog",
+    ]
+    assert load_policy("p.yaml", environ={}).problems == ()
+    (here / "p.yaml").write_text(HEAD + policy.replace("[SSN, sssn, '*_token']", "sssn"))
+    (warning,) = load_policy("p.yaml", environ={}, catalog=catalog).problems
+    assert str(warning).startswith("p.yaml:6:14: packs[0].parameters.names: 'sssn' matches no column")
+    assert "the rules that use it find nothing by it" in warning.hint
+
+
+def test_a_mistyped_tenant_column_is_warned_of(here: Path, demo_catalog: Catalog) -> None:
+    (here / "p.yaml").write_text(HEAD + "packs: [{use: multitenant, parameters: {tenant_columns: [tenant]}}]\n")
+    (warning,) = load_policy("p.yaml", environ={}, catalog=demo_catalog).problems
+    assert "parameters.tenant_columns[0]: 'tenant' matches no column of the catalog" in str(warning)
+    (here / "p.yaml").write_text(HEAD + "packs: [{use: multitenant, parameters: {tenant_columns: [tenant_id]}}]\n")
+    assert load_policy("p.yaml", environ={}, catalog=demo_catalog).problems == ()
 
 
 # -- extension -------------------------------------------------------------------------------------------------------
