@@ -50,8 +50,10 @@ class Hangups:
             tell()
 
     def ignore(self) -> None:
-        """Let signals do nothing."""
+        """Let signals do nothing, until the very end: Python gives back the default to those that have a handler."""
         self._tell = lambda: None
+        with contextlib.suppress(ValueError, AttributeError):
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @dataclass
