@@ -182,8 +182,10 @@ def _run_range(node: _Node, scope: _Scope) -> str:
     if match is None:
         raise TemplateError(f"range {node.source}: write range $key, $value := …")
     value = _evaluate(match[3], scope)
+    if isinstance(value, list):
+        value = dict(enumerate(value))
     if not isinstance(value, dict):
-        raise TemplateError(f"range {node.source}: not a mapping")
+        raise TemplateError(f"range {node.source}: neither a mapping nor a list")
     return "".join(
         # Go goes through maps in the order of their keys.
         _run(node.body, scope.inner(each, **{"$" + match[1]: key, "$" + match[2]: each}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def assert_no_secret(value: Any) -> None:
 
 def check_image(name: str) -> None:
     """An image is pinned: to a version, never to what is newest."""
-    match = re.fullmatch(r"[\w./-]+:(v?\d+(?:\.\d+)+[\w.-]*)(@sha256:[0-9a-f]{64})?|[\w./-]+@sha256:[0-9a-f]{64}", name)
+    match = re.fullmatch(r"[\w./:-]+:(v?\d+(?:\.\d+)+[\w.-]*)(@sha256:[0-9a-f]{64})?|[\w./:-]+@sha256:[0-9a-f]{64}", name)
     assert match, name
 
 
@@ -186,9 +187,12 @@ def check_together(resources: list[dict[str, Any]]) -> None:
     config = yaml.safe_load(kinds["ConfigMap"]["data"]["pg-guard.yaml"])
     idle = Settings.model_validate(config).http.session_idle
     assert idle < service["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"] <= 86_400
-    hosts = config["http"]["allowed_hosts"]
+    given = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+    hosts = json.loads(given["PG_GUARD_HTTP__ALLOWED_HOSTS"])
     port = next(each["port"] for each in service["ports"] if each["name"] == "http")
     assert f"{kinds['Service']['metadata']['name']}:{port}" in hosts
+    # Variables win over the file, where the same would be without effect.
+    assert "allowed_hosts" not in config["http"]
     if "PodDisruptionBudget" in kinds:
         assert leads_to_pods(kinds["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"])
     if "HorizontalPodAutoscaler" in kinds:
@@ -221,10 +225,11 @@ def check_together(resources: list[dict[str, Any]]) -> None:
             "port": {"name": "http"},
         }
         assert kinds["Ingress"]["spec"]["tls"][0]["hosts"] == [rule["host"]]
+        assert rule["host"] in hosts
     if "ServiceAccount" in kinds:
         assert kinds["ServiceAccount"]["automountServiceAccountToken"] is False
         assert pod["serviceAccountName"] == kinds["ServiceAccount"]["metadata"]["name"]
-    (name,) = [each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each]
+    (name,) = [each["configMap"]["name"] for each in pod["volumes"] if each["name"] == "config"]
     assert name == kinds["ConfigMap"]["metadata"]["name"]
     annotations = template["metadata"]["annotations"]
     assert annotations["prometheus.io/port"] == str(ports["observe"])

@@ -16,6 +16,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 
+{{/* What clients may write before /mcp, as JSON. */}}
+{{- define "pg-guard.hosts" -}}
+["{{ include "pg-guard.name" . }}:{{ .Values.service.port }}","{{ include "pg-guard.name" . }}.{{ .Release.Namespace }}.svc:{{ .Values.service.port }}","{{ include "pg-guard.name" . }}.{{ .Release.Namespace }}.svc.cluster.local:{{ .Values.service.port }}"
+{{- if .Values.ingress.enabled -}},"{{ .Values.ingress.host }}"{{- end -}}
+{{- range $index, $host := .Values.allowedHosts -}},"{{ $host }}"{{- end -}}]
+{{- end -}}
+
 {{- define "pg-guard.image" -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}
