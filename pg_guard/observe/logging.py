@@ -37,6 +37,7 @@ FIELDS: Final = {
     "level": "`debug`, `info`, `warning`, `error` or `critical`.",
     "logger": "The part of the program that tells it.",
     "event": "What happened.",
+    "service": "What the deployment calls itself, where `service_name` says it.",
     "request_id": "The request of a client; the same in all lines about it, and given anew to each.",
     "session_id": "The connection of the client: a digest of its id, which itself is as good as a key.",
     "database": "The database, by its name in the settings.",
@@ -64,7 +65,17 @@ FIELDS: Final = {
 }
 """Every field of a line that this package writes, and its meaning."""
 
-_ALWAYS: Final = ("timestamp", "level", "logger", "event", "request_id", "session_id", "database", "decision_id")
+_ALWAYS: Final = (
+    "timestamp",
+    "level",
+    "logger",
+    "event",
+    "service",
+    "request_id",
+    "session_id",
+    "database",
+    "decision_id",
+)
 
 
 @contextlib.contextmanager
@@ -84,7 +95,12 @@ def logging_to_output(settings: Settings, stream: TextIO | None = None) -> Itera
     target: LineTarget = in_file or StreamTarget(output)
     handler = QueuedHandler(target)
     handler.setFormatter(
-        formatter(chosen, Redactor.of(settings), terminal=chosen.file is None and _is_terminal(output))
+        formatter(
+            chosen,
+            Redactor.of(settings),
+            terminal=chosen.file is None and _is_terminal(output),
+            service=_service_of(settings),
+        )
     )
     root, own = logging.getLogger(), logging.getLogger(OWN)
     before = (root.handlers[:], root.level, own.level, structlog.get_config(), logging.raiseExceptions)
@@ -122,26 +138,41 @@ def change_logging(settings: Settings, before: Settings) -> None:
     chosen = settings.logging
     for handler in mine:
         terminal = chosen.file is None and _is_terminal(sys.stderr)
-        handler.setFormatter(formatter(chosen, Redactor.of(settings, before), terminal=terminal))
+        redactor = Redactor.of(settings, before)
+        handler.setFormatter(formatter(chosen, redactor, terminal=terminal, service=_service_of(settings)))
     if mine:
         root.setLevel(chosen.libraries.upper())
         logging.getLogger(OWN).setLevel(chosen.level.upper())
 
 
-def formatter(settings: LoggingSettings, redactor: Redactor, *, terminal: bool = False) -> ProcessorFormatter:
+def _service_of(settings: Settings) -> str:
+    """What lines call the deployment; nothing where it has no name of its own."""
+    return settings.service_name if "service_name" in settings.model_fields_set else ""
+
+
+def formatter(
+    settings: LoggingSettings, redactor: Redactor, *, terminal: bool = False, service: str = ""
+) -> ProcessorFormatter:
     """What makes lines of records, whether they come from `logging` or from structlog.
 
     Args:
         settings: Which form lines have.
         redactor: Takes secrets out.
         terminal: A person reads along.
+        service: What every line calls the deployment, if anything.
     """
     console = settings.format == "console" or (settings.format == "auto" and terminal)
 
     def redact(_: object, __: str, event: EventDict) -> EventDict:
         return cast("EventDict", redactor.value(event))
 
+    def add_service(_: object, __: str, event: EventDict) -> EventDict:
+        if service:
+            event["service"] = service
+        return event
+
     shared: list[Processor] = [
+        add_service,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -16,6 +16,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pg_guard._version import __version__
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -66,6 +68,7 @@ _SPECS: Final = (
     Spec("pg_guard_circuit_breaker_state", "gauge", "Circuits: 0 closed, 1 half open, 2 open.", ("name",)),
     Spec("pg_guard_queue_depth", "gauge", "Statements and model calls that wait for a slot."),
     Spec("pg_guard_concurrent_sessions", "gauge", "Sessions of clients; where the protocol has none, requests under way."),
+    Spec("pg_guard_build_info", "gauge", "This server.", ("service", "version")),
     Spec("pg_guard_policy_info", "gauge", "The policy in force.", ("database", "policy", "version", "digest")),
     Spec("pg_guard_pack_info", "gauge", "The rule packs in force.", ("database", "pack", "version", "digest")),
     Spec("pg_guard_last_reload_successful", "gauge", "1 when the newest policy is in force, 0 when an older one is.", ("database",)),
@@ -132,8 +135,9 @@ class ServerState:
 class Metrics:
     """Counts, times, and the look at the state. One for each server."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str = "pg-guard") -> None:
         self._registry = CollectorRegistry()
+        self._gauge("pg_guard_build_info").labels(service, __version__).set(1)
         self._requests = self._counter("pg_guard_query_requests_total")
         self._request_seconds = self._histogram("pg_guard_query_duration_seconds")
         self._calls = self._counter("pg_guard_llm_calls_total")

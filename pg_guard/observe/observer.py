@@ -320,11 +320,11 @@ def open_observer(settings: Settings) -> Observer:
     if settings.observability.metrics:
         from pg_guard.observe.metrics import Metrics
 
-        metrics = Metrics()
+        metrics = Metrics(settings.service_name)
     if settings.observability.tracing:
         from pg_guard.observe.tracing import open_tracing
 
-        tracing = open_tracing()
+        tracing = open_tracing(service=settings.service_name)
     return Observer(metrics, tracing, settings.logging.statements)
 
 

@@ -93,12 +93,17 @@ def is_configured(environment: Mapping[str, str] = os.environ) -> bool:
     return any(environment.get(name, "").strip() for name in _SOURCES)
 
 
-def open_tracing(environment: Mapping[str, str] = os.environ) -> Tracing | None:
-    """Tracing as the variables say, for the whole process; None where they say nothing, or nothing that is there."""
+def open_tracing(environment: Mapping[str, str] = os.environ, *, service: str = "pg-guard") -> Tracing | None:
+    """Tracing as the variables say, for the whole process; None where they say nothing, or nothing that is there.
+
+    Args:
+        environment: Where the variables are.
+        service: What the deployment calls itself, where they do not say it.
+    """
     if not is_configured(environment):
         return None
     try:
-        provider = _provider(environment)
+        provider = _provider(environment, service)
     except ImportError as error:
         _log.warning("no traces: %s is not installed; install pg-guard[otel]", error.name)
         return None
@@ -111,12 +116,16 @@ def open_tracing(environment: Mapping[str, str] = os.environ) -> Tracing | None:
     return Tracing(provider)
 
 
-def _provider(environment: Mapping[str, str]) -> TracerProvider | None:
+def _provider(environment: Mapping[str, str], service: str) -> TracerProvider | None:
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
 
-    own = {} if environment.get("OTEL_SERVICE_NAME") else {SERVICE_NAME: "pg-guard"}
+    from pg_guard.observe.spans import CleanExporter
+
+    # The standard variables win: whoever runs a collector knows what they call things.
+    named = environment.get("OTEL_SERVICE_NAME") or "service.name=" in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    own = {} if named else {SERVICE_NAME: service}
     provider = TracerProvider(resource=Resource.create(own), shutdown_on_exit=False)
     found = False
     for name in environment.get("OTEL_TRACES_EXPORTER", "otlp").lower().split(","):
@@ -124,12 +133,12 @@ def _provider(environment: Mapping[str, str]) -> TracerProvider | None:
             case "otlp" | "":
                 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-                provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+                provider.add_span_processor(BatchSpanProcessor(CleanExporter(OTLPSpanExporter())))
             case "console":
                 import sys
 
                 # Standard output belongs to the protocol.
-                provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stderr)))
+                provider.add_span_processor(SimpleSpanProcessor(CleanExporter(ConsoleSpanExporter(out=sys.stderr))))
             case other:
                 _log.warning("no traces to %s: OTEL_TRACES_EXPORTER takes otlp, console and none", other)
                 continue

@@ -66,7 +66,8 @@ def build_server(service: Service, **options: Any) -> MCPServer:
     """
     # Before the SDK does, whose log shows tracebacks.
     configure_logging()
-    server = _Server("pg-guard", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING", **options)
+    name = service.settings.service_name
+    server = _Server(name, version=__version__, instructions=INSTRUCTIONS, log_level="WARNING", **options)
     server.middleware.append(ObservedRequests(service.observer, service.databases))
     add_ask_tools(server, service)
     add_sql_tools(server, service)
