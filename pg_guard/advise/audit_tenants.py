@@ -1,6 +1,8 @@
 """Tenants' rows. In: an `AuditSubject`. Out: findings for tables where the policy's tenant columns do not hold what they should.
 
-A tenant column is one that a requirement of `where` holds. Row security would hold the same rows below the guard.
+A tenant column is one that a requirement of `where` holds to an attribute of the principal; of those that it holds to any
+constant or to a fixed value, one that is named like tenants, or that refers to a table which is. Row security would hold the
+same rows below the guard.
 """
 
 from __future__ import annotations
@@ -9,14 +11,17 @@ from typing import TYPE_CHECKING
 
 from pg_guard.advise.finding import AuditFinding, listed
 from pg_guard.advise.quoting import pattern, printable, relation_sql, scalar, sql_name
+from pg_guard.advise.sensitive import load_vocabulary
 from pg_guard.advise.tenants import is_indexed, unheld
 from pg_guard.checks.patterns import NameSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pg_guard.advise.sensitive import Vocabulary
     from pg_guard.advise.subject import AuditSubject
     from pg_guard.catalog.model import Name, Relation
+    from pg_guard.policy.model import WhereRequirement
 
 __all__ = ["audit_tenants"]
 
@@ -26,16 +31,27 @@ _TABLES = ("table", "partitioned", "foreign")
 def audit_tenants(subject: AuditSubject) -> Iterator[AuditFinding]:
     """Yield findings for each tenant column of the policy."""
     columns = dict.fromkeys(column for entry in subject.policy.where for column in _held_columns(entry))
+    by_principal = {column for entry in subject.policy.where for column in _held_to_principal(entry)}
     tables = [each for each in subject.permitted if each.kind in _TABLES and not each.parents]
+    words = load_vocabulary()
     for column in columns:
         covered = [each for each in tables if _covers(subject, each, column)]
-        if covered:
+        if covered and (column in by_principal or _speaks_of_tenants(words, column, covered)):
             yield from _column(subject, column, covered, tables)
 
 
-def _held_columns(entry: object) -> tuple[str, ...]:
-    columns: tuple[str, ...] = getattr(entry, "columns", ())
-    return (*columns, *getattr(entry, "equals", {}))
+def _held_to_principal(entry: WhereRequirement) -> tuple[str, ...]:
+    return tuple(name for name, value in entry.equals.items() if isinstance(value, str) and value.startswith(":"))
+
+
+def _speaks_of_tenants(words: Vocabulary, column: str, covered: list[Relation]) -> bool:
+    """Is it named like tenants, or does it refer to a table that is?"""
+    targets = {key.target.name for each in covered for key in each.foreign_keys if key.columns == (column,)}
+    return any(map(words.tenant, (column, *targets)))
+
+
+def _held_columns(entry: WhereRequirement) -> tuple[str, ...]:
+    return (*entry.columns, *entry.equals)
 
 
 def _covers(subject: AuditSubject, table: Relation, column: str) -> bool:

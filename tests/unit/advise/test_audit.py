@@ -212,3 +212,21 @@ def test_a_remedy_cannot_end_its_fence() -> None:
     finding = AuditFinding("audit/x", "low", "o", "m", "a ```\nb", "sql")
     text = render_markdown(AuditReport("p", "enforce", "d", "s", "18", "r", (finding,)))
     assert "````sql\na ```\nb\n````" in text
+
+
+@pytest.mark.parametrize(
+    ("requirement", "about_tenants"),
+    [
+        ('{table: orders, equals: {tenant_id: ":tenant_id"}}', True),
+        # Whatever its name: it is the asker's own.
+        ('{table: orders, equals: {currency: ":currency"}}', True),
+        ("{table: orders, columns: [tenant_id]}", True),
+        # A range of days that every query must name makes nobody a tenant; nor does a fixed value.
+        ("{table: orders, columns: [ordered_at]}", False),
+        ("{table: orders, equals: {status: paid}}", False),
+        ("{table: orders}", False),
+    ],
+)
+def test_which_columns_count_as_tenants(demo_estate: Estate, requirement: str, about_tenants: bool) -> None:
+    found = {each for each in ids(audit(policy(f"where: [{requirement}]"), demo_estate)) if each.startswith("tenant-")}
+    assert bool(found) is about_tenants, found
