@@ -77,7 +77,7 @@ def diff(
     OLD and NEW are two policies, or the directories of two rule packs. Each change of a clause or a rule is a loosening,
     a tightening or neutral. The difference is shown on the tests of both, on a corpus, on a log, and with a catalog on
     every relation and column. The environment's overlay is left out. --principal is who asks where a statement does
-    not say.
+    not say. OLD may hold exceptions that have expired since; NEW may not, as no guard would load it.
 
     Exit codes: 0 nothing is loosened, 1 something is, 2 wrong usage or an unreadable file, 3 an invalid policy or pack.
     """
