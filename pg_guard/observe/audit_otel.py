@@ -186,7 +186,8 @@ class OtlpLink:
             from pg_guard.observe.audit_confirmed import confirming_session
         except ImportError as error:
             raise SinkError(0, f"OpenTelemetry: {error.name} is not installed, or too old: {_INSTALL}") from None
-        own = {} if environment.get("OTEL_SERVICE_NAME") else {SERVICE_NAME: "pg-guard"}
+        named = environment.get("OTEL_SERVICE_NAME") or "service.name=" in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+        own = {} if named else {SERVICE_NAME: "pg-guard"}
         self._record: Callable[..., ReadableLogRecord] = ReadableLogRecord
         self._resource = Resource.create(own)
         self._scope = InstrumentationScope(SCOPE)

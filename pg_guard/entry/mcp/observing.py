@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, InputRequiredResult
 
+from pg_guard.observe.names import METHODS, TOOLS, known
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from pg_guard.observe.metrics import Status
     from pg_guard.observe.observer import Observer
 
-__all__ = ["TOOLS", "ObservedRequests", "status_of"]
+__all__ = ["ObservedRequests", "status_of"]
 
 _SESSION_HEADER: Final = "mcp-session-id"
 _MARK: Final = "pg_guard.observed"
@@ -46,26 +48,6 @@ _STATUS_BY_CODE: Final[Mapping[str, Status]] = {
     "INTERNAL": "internal",
 }
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,40}")
-# What clients send reaches no log line and no label; a name that is none of these is "other".
-_AREAS: Final = {
-    "completion": ("complete",),
-    "logging": ("setLevel",),
-    "prompts": ("list", "get"),
-    "resources": ("list", "read", "subscribe", "unsubscribe"),
-    "server": ("discover",),
-    "subscriptions": ("listen",),
-    "tools": ("list", "call"),
-}
-_METHODS: Final = frozenset(
-    {"initialize", "ping", *(f"{area}/{verb}" for area, verbs in _AREAS.items() for verb in verbs)}
-)
-TOOLS: Final = frozenset(
-    {
-        "ask", "query", "run_sql", "check_sql", "explain_sql", "explain_denial", "list_databases", "list_tables",
-        "describe_table", "search_schema", "describe_policy", "refresh_schema",
-    }
-)  # fmt: skip
-"""Tools that log lines name."""
 
 
 class ObservedRequests:
@@ -107,9 +89,9 @@ class ObservedRequests:
                 code = type(error).__name__
                 raise
             finally:
-                tool = _known((ctx.params or {}).get("name"), TOOLS) if ctx.method == "tools/call" else None
+                tool = known((ctx.params or {}).get("name"), TOOLS) if ctx.method == "tools/call" else None
                 self._observer.request_ended(
-                    method=_known(ctx.method, _METHODS),
+                    method=known(ctx.method, METHODS),
                     tool=tool,
                     status=status,
                     database=self._database(ctx, result),
@@ -173,7 +155,3 @@ def _content(result: HandlerResult) -> Mapping[str, Any] | None:
         else None
     )
     return found if isinstance(found, Mapping) else None
-
-
-def _known(text: object, names: frozenset[str]) -> str:
-    return text if isinstance(text, str) and text in names else "other"

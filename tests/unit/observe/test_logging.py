@@ -197,7 +197,7 @@ def test_a_known_secret_is_hidden_wherever_and_however_it_is_written(secret: str
         log.warning("said %r", {"a": [secret]})
         log.warning("said %s", json.dumps({"a": secret}))
         log.warning("bytes", extra={"data": secret.encode(), secret: 1, "deep": {"list": [(secret,)]}})
-        structlog.get_logger("library").error("b", what=secret, error=ValueError(secret))
+        structlog.get_logger("pg_guard.b").error("b", what=secret, error=ValueError(secret))
 
     written = text(tell)
     assert written.count("***") >= 7

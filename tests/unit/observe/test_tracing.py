@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pg_guard.decision import Decision, Finding
 from pg_guard.errors import ExecutionError
 from pg_guard.observe.observer import Observer
+from pg_guard.observe.spans import CleanExporter
 from pg_guard.observe.tracing import Tracing, is_configured
 
 if TYPE_CHECKING:
@@ -188,3 +189,49 @@ def test_an_unknown_exporter_is_told() -> None:
     )
     assert result.returncode == 0, result.stderr
     assert "OTEL_TRACES_EXPORTER takes otlp, console and none" in result.stderr
+
+
+# -- spans of the MCP library ------------------------------------------------------------------------------------------------
+
+
+def test_of_spans_of_others_nothing_goes_out_that_clients_or_errors_say() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(CleanExporter(exporter)))
+    foreign, own = provider.get_tracer("mcp-python-sdk"), provider.get_tracer("pg_guard")
+    sent = {
+        "mcp.method.name": "tools/call",
+        "mcp.protocol.version": SECRET,
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": SECRET,
+        "gen_ai.prompt.name": SECRET,
+        "jsonrpc.request.id": SECRET,
+        "error.type": f"{SECRET} {SECRET}",
+    }
+    with (
+        pytest.raises(ValueError, match=SECRET),
+        own.start_as_current_span("pg_guard.question") as parent,
+        # As the library does: the exception with its traceback, and its text as the status.
+        foreign.start_as_current_span(f"tools/call {SECRET}", attributes=sent) as span,
+    ):
+        raise ValueError(SECRET)
+    with foreign.start_as_current_span("tools/call ask", attributes=sent | {"gen_ai.tool.name": "ask"}):
+        pass
+    with foreign.start_as_current_span(f"made/up {SECRET}", attributes={"mcp.method.name": "made/up"}):
+        pass
+    found = {each.name: each for each in exporter.get_finished_spans()}
+    assert set(found) == {"pg_guard.question", "tools/call other", "tools/call ask", "other"}
+    failed = found["tools/call other"]
+    assert failed.status.status_code.name == "ERROR"
+    assert failed.context == span.get_span_context()
+    assert failed.parent is not None
+    assert failed.parent.span_id == parent.get_span_context().span_id
+    assert attributes(failed) == {
+        "mcp.method.name": "tools/call",
+        "mcp.protocol.version": "other",
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "other",
+    }
+    del found["pg_guard.question"]
+    assert SECRET not in "".join(each.to_json() for each in found.values())
+    provider.shutdown()

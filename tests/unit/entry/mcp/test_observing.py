@@ -8,9 +8,10 @@ import pytest
 from mcp_types import CallToolResult, TextContent
 
 from pg_guard.ask.answer import AnswerCode
-from pg_guard.entry.mcp.observing import TOOLS, status_of
+from pg_guard.entry.mcp.observing import status_of
 from pg_guard.entry.reference.errors import literal_words
 from pg_guard.observe.metrics import STATUSES
+from pg_guard.observe.names import TOOLS
 
 
 def wire(content: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
