@@ -18,7 +18,7 @@ class LoggingSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """From which level on pg-guard's own lines are written."""
     libraries: Literal["debug", "info", "warning", "error"] = "warning"
-    """The same for libraries; at `debug` and `info` these may tell what clients send, literals of statements included."""
+    """The same for libraries; of what they quote from clients and servers nothing is told."""
     format: Literal["auto", "json", "console"] = "auto"
     """One JSON object a line, or a form for people; `auto` is the latter on a terminal."""
     statements: Literal["none", "masked", "full"] = "none"
