@@ -28,5 +28,5 @@ if [ ! -s secrets/redis.conf ] || [ ! -s secrets/redis_url ]; then
   password=$(random)
   # Rates and circuits are of the moment: nothing of them is worth a disk.
   keep redis.conf "requirepass $password"$'\n''save ""'$'\n'"appendonly no"$'\n'"maxmemory 64mb"$'\n'"maxmemory-policy volatile-ttl"
-  keep redis_url "redis://:$password@redis:6379/0"
+  keep redis_url "redis://default:$password@redis:6379/0"
 fi

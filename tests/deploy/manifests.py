@@ -71,7 +71,9 @@ def assert_no_secret(value: Any) -> None:
 
 def check_image(name: str) -> None:
     """An image is pinned: to a version, never to what is newest."""
-    match = re.fullmatch(r"[\w./:-]+:(v?\d+(?:\.\d+)+[\w.-]*)(@sha256:[0-9a-f]{64})?|[\w./:-]+@sha256:[0-9a-f]{64}", name)
+    match = re.fullmatch(
+        r"[\w./:-]+:(v?\d+(?:\.\d+)+[\w.-]*)(@sha256:[0-9a-f]{64})?|[\w./:-]+@sha256:[0-9a-f]{64}", name
+    )
     assert match, name
 
 
