@@ -7,6 +7,7 @@ last line break is the value. What begins with the prefix and sets nothing is an
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
@@ -41,6 +42,8 @@ __all__ = [
 
 _FILE: Final = "_file"
 _MOST_BYTES: Final = 1_000_000
+_MOST_KEYS: Final = 10_000
+"""Keys of a settings file after aliases are followed."""
 # Read by commands, or by the project's own tests.
 _OTHERS: Final = re.compile(
     r"(CONFIG|ENV_FILE|DSN|DSN_FILE|WAIT_TIMEOUT|DEBUG|WAIT_TIMEOUT|COMPLETE|KEY_PASSPHRASE|FUZZ_\w+|POLICY__\w+)"
@@ -100,6 +103,9 @@ def read_yaml(path: Path) -> YamlFile:
             raise UsageError(f"{path}: is larger than {_MOST_BYTES:,} bytes", hint="give a settings file")
         text = raw.decode("utf-8")
         root = yaml.compose(text, yaml.SafeLoader)
+        keys = list(itertools.islice(_keys(root, ()), _MOST_KEYS + 1))
+        if len(keys) > _MOST_KEYS:
+            raise UsageError(f"{path}: has more than {_MOST_KEYS:,} keys", hint="give a settings file")
         data = yaml.safe_load(text)
     except (OSError, UnicodeError, yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -113,11 +119,11 @@ def read_yaml(path: Path) -> YamlFile:
         raise UsageError(f"{path}: is no mapping", hint="write settings as in `databases:`")
     lines: dict[tuple[str, ...], tuple[int, int]] = {}
     twice: dict[tuple[str, ...], Problem] = {}
-    for keys, line, column in _keys(root, ()):
-        known = lines.setdefault(keys, (line, column))
+    for here, line, column in keys:
+        known = lines.setdefault(here, (line, column))
         # What stands inside of a repeated key is not told of again.
-        if known != (line, column) and not any(keys[:length] in twice for length in range(1, len(keys))):
-            twice[keys] = Problem("is there twice", str(path), line, column, ".".join(keys), "keep one of them")
+        if known != (line, column) and not any(here[:length] in twice for length in range(1, len(here))):
+            twice[here] = Problem("is there twice", str(path), line, column, ".".join(here), "keep one of them")
     return YamlFile(data, lines, tuple(twice.values()))
 
 
@@ -161,7 +167,12 @@ def unknown_variables(names: Iterable[str], fields: Iterable[str], source: str) 
             continue
         rest = name.upper().removeprefix(PREFIX)
         top = rest.partition("__")[0]
-        if top in known or _OTHERS.fullmatch(rest) or _KUBERNETES.fullmatch(rest):
+        if (top in known and not rest.startswith("POLICY__")) or _KUBERNETES.fullmatch(rest):
+            continue
+        # What commands and policies read is known in capitals alone.
+        if _OTHERS.fullmatch(rest):
+            if name != name.upper():
+                yield Problem(f"{name} sets nothing as it is written", source, hint=f"write {name.upper()}")
             continue
         close = difflib.get_close_matches(top, known, n=1)
         hint = (

@@ -97,6 +97,10 @@ def test_the_audit_logs_own_key_file_is_still_a_path(empty_directory: Path, monk
         ("PG_GUARD_SECURITY__BLOCKED_TABLE", "did you mean blocked_tables?"),
         ("PG_GUARD_NONSENSE", "remove it"),
         ("pg_guard_nonsense", "remove it"),
+        # The overlay of policies, and commands, read names as they are written here.
+        ("pg_guard_policy__tables__deny", "write PG_GUARD_POLICY__TABLES__DENY"),
+        ("PG_GUARD_policy__mode", "write PG_GUARD_POLICY__MODE"),
+        ("pg_guard_dsn", "write PG_GUARD_DSN"),
     ],
 )
 def test_a_mistyped_variable_is_no_silence(monkeypatch: pytest.MonkeyPatch, name: str, hint: str) -> None:
@@ -239,7 +243,10 @@ def test_in_a_container_defaults_change_and_nothing_that_is_set(
     assert load_settings(file).logging.format == "console"
 
 
-@pytest.mark.parametrize("text", ["- a", "a: [", "a: &x [*x]", "{" * 3000, "\0"])
+BOMB = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{p: *a{n - 1}, q: *a{n - 1}}}\n" for n in range(1, 40))
+
+
+@pytest.mark.parametrize("text", ["- a", "a: [", "a: &x [*x]", "a: &x {b: *x}", BOMB, "{" * 3000, "\0"])
 def test_files_that_are_no_settings(empty_directory: Path, text: str) -> None:
     file = empty_directory / "pg-guard.yaml"
     file.write_text(text, encoding="utf-8")
