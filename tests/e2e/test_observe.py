@@ -33,7 +33,13 @@ STRANGER = {"host": "guard.example"}
 
 async def test_metrics_and_health_of_a_stdio_server(demo_dsn: str, tmp_path: Path) -> None:
     with ScriptedModel([Say(GOOD), Say(SURE)]) as model:
-        env = {"PG_GUARD_MODEL__BASE_URL": model.url, "PG_GUARD_MODEL__KEY": KEY}
+        env = {
+            "PG_GUARD_MODEL__BASE_URL": model.url,
+            "PG_GUARD_MODEL__KEY": KEY,
+            "PG_GUARD_AUDIT__SINK": "file",
+            "PG_GUARD_AUDIT__PATH": str(tmp_path / "audit.jsonl"),
+            "PG_GUARD_AUDIT__ANCHORS": str(tmp_path / "anchors.jsonl"),
+        }
         async with observed(demo_dsn, tmp_path, **env) as server:
             database = (await server.run("SELECT 1"))["database"]
             await server.run("SELECT * FROM customers")
@@ -73,6 +79,8 @@ async def test_metrics_and_health_of_a_stdio_server(demo_dsn: str, tmp_path: Pat
     assert value(metrics, "pg_guard_last_reload_successful", database=database) == 1
     [(_, labels)] = [key for key in metrics if key[0] == "pg_guard_policy_info"]
     assert re.fullmatch(r"[0-9a-f]{64}", dict(labels)["digest"])
+    # Four decisions, three of them with an outcome.
+    assert value(metrics, "pg_guard_audit_records_total", status="written") == 7
     shown = {key[0] for key in metrics}
     for name, spec in METRICS.items():
         if name == "pg_guard_pack_info":
