@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from tests.soak.ledger import Ledger
     from tests.support.http_server import Served
 
-__all__ = ["Load"]
+__all__ = ["WORKERS", "Load"]
 
 MODES = ("legacy", MODERN)
 SECONDS = 60.0
+WORKERS = 6
 
 
 class Load:

@@ -24,7 +24,7 @@ from tests.soak.actions import LARGEST_REQUEST
 from tests.soak.faults import DATABASE, ROLE, Faults
 from tests.soak.judge import judge
 from tests.soak.ledger import Ledger
-from tests.soak.load import Load
+from tests.soak.load import WORKERS, Load
 from tests.soak.measure import Sample, descriptors, median, sample
 from tests.soak.model import LATE, Model
 from tests.soak.postgresql import KillablePostgreSQL
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Report", "soak"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-WORKERS: Final = 6
 THIRDS: Final = 3
 SECONDS_BETWEEN_LINES: Final = 10.0
 SECONDS_OF_A_ROUND: Final = 60.0
