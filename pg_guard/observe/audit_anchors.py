@@ -8,6 +8,7 @@ the file lie on another volume, or ship it away.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -57,7 +58,11 @@ class Anchors:
         try:
             fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.write(fd, anchor_line(head, now()))
+                size, line = os.fstat(fd).st_size, anchor_line(head, now())
+                if os.write(fd, line) != len(line):
+                    # The next one must not stand behind a part of this one.
+                    os.ftruncate(fd, size)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(fd)
             finally:
                 os.close(fd)
