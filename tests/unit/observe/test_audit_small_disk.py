@@ -51,8 +51,7 @@ def fill(file: AuditFile) -> int:
     for number in range(1_000):
         try:
             file.append([line(number)])
-        except SinkError as error:
-            assert error.message.endswith("No space left on device")
+        except SinkError:
             return number
     raise AssertionError("the disk does not fill")
 
@@ -76,7 +75,7 @@ def test_a_full_disk_tears_nothing_and_writing_goes_on_when_there_is_room(disk: 
     written = fill(file)
     assert 10 < written < 100
     for number in range(5):
-        with pytest.raises(SinkError):
+        with pytest.raises(SinkError, match=r"audit.jsonl: No space left on device"):
             file.append([line(f"too much {number}")])
     report = verified(path)
     assert report.broken is None
