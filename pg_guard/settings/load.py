@@ -102,6 +102,16 @@ def load_settings(path: str | Path | None = None, **given: Any) -> Settings:
     ]
     problems = [*in_file.problems, *unknown_variables(os.environ, Settings.model_fields, "environment")]
     problems += unknown_variables(in_dotenv, Settings.model_fields, str(dotenv))
+    # A server is often started in a directory that a model's tools can write to.
+    problems += [
+        Problem(
+            f"{name} sets a key of the policy, which only the environment may do",
+            str(dotenv),
+            hint="set it where the server is started, or narrow the policy by PG_GUARD_SECURITY__…",
+        )
+        for name in sorted(in_dotenv)
+        if name.upper().startswith(OVERLAY_PREFIX)
+    ]
     secrets: list[Path] = []
     for layer in layers:
         problems += take_secret_files(layer.data, Settings, layer.name, base, secrets)
@@ -114,7 +124,7 @@ def load_settings(path: str | Path | None = None, **given: Any) -> Settings:
         raise PolicyError(tuple(problems))
     files = [*([file] if file is not None else []), *([dotenv] if in_dotenv and dotenv is not None else []), *secrets]
     known = settings.read_from(
-        overlay={name: value for name, value in {**in_dotenv, **os.environ}.items() if name.startswith(OVERLAY_PREFIX)},
+        overlay={name: value for name, value in os.environ.items() if name.startswith(OVERLAY_PREFIX)},
         files=tuple(each.absolute() for each in files),
         origins=dict(_origins(layers)),
         container=sign,

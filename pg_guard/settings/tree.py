@@ -87,7 +87,7 @@ class Settings(BaseSettings):
 
     @property
     def overlay(self) -> Mapping[str, str]:
-        """The variables that set keys of policies: those of `.env`, and those of the environment over them."""
+        """The variables of the environment that set keys of policies; `.env` has none."""
         return os.environ if self._overlay is None else self._overlay
 
     @property

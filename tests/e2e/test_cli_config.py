@@ -121,7 +121,7 @@ def test_the_example_names_every_setting_and_what_it_says_are_the_defaults(
     monkeypatch.setattr("pg_guard.settings.load.container_sign", lambda *_: "")
     found = dict(re.findall(r"^#(PG_GUARD_\w+)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
     expected = set(_variables(Settings.model_json_schema(), "PG_GUARD_"))
-    others = {"PG_GUARD_DSN", "PG_GUARD_POLICY__LIMITS__ROWS"}
+    others = {"PG_GUARD_DSN"}
     assert set(found) - others == expected
     values = "".join(f"{name}={value}\n" for name, value in found.items() if value and name not in others)
     # What must be there once the section is, and has no default.
@@ -251,6 +251,27 @@ def test_the_url_of_dotenv(tmp_path: Path) -> None:
     process = run("config", "validate", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     assert process.stdout.startswith("shop: policy settings")
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "PG_GUARD_POLICY=open.yaml",
+        "PG_GUARD_SECURITY__POLICY_FILE=open.yaml",
+        "PG_GUARD_DATABASES__SHOP__POLICY=open.yaml",
+        'PG_GUARD_DATABASES={"shop":{"policy":"open.yaml"}}',
+        "PG_GUARD_POLICY__TABLES__DENY=[]",
+        "PG_GUARD_POLICY__MODE=monitor",
+    ],
+)
+def test_a_planted_dotenv_cannot_take_the_place_of_the_policy_of_the_flags(directory: Path, planted: str) -> None:
+    (directory / "open.yaml").write_text("schema: pg-guard/policy/v1\nmetadata: {name: open, version: 1.0.0}\n")
+    (directory / ".env").write_text(planted + "\n", encoding="utf-8")
+    dsn = "postgresql://reader@db.example/shop"
+    process = run("config", "validate", "--policy", "staff.yaml", cwd=directory, PG_GUARD_DSN=dsn)
+    assert process.returncode == 3 or process.stdout.startswith("shop: policy staff 3.0.0"), process.stdout
+    process = run("config", "policy", "--policy", "staff.yaml", cwd=directory, PG_GUARD_DSN=dsn)
+    assert process.returncode == 3 or "- payroll" in process.stdout
 
 
 def test_environment_is_clean() -> None:

@@ -30,9 +30,6 @@ _HEAD: Final = """\
 
 # Connection URI of a single database (or PG_GUARD_DSN_FILE).
 #PG_GUARD_DSN=postgresql://reader@db.example/shop
-
-# Keys of the policy are set by PG_GUARD_POLICY__ and the key's path.
-#PG_GUARD_POLICY__LIMITS__ROWS=1000
 """
 
 

@@ -144,7 +144,10 @@ def read_settings(
     if observe_address is not None:
         given["observability"] = {"listen": observe_address}
     if dsn:
-        given["databases"] = {_name(dsn): {"dsn": dsn}}
+        # Both flags belong together: no lower source comes between them.
+        given["databases"] = {
+            _name(dsn): {"dsn": dsn} | ({"policy": given["policy"]} if policy_path is not None else {})
+        }
     return load_settings(config_path, **given)
 
 

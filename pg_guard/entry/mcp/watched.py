@@ -93,7 +93,8 @@ def watched_files(service: Service, files: Iterable[Path], tried: Tried | None) 
         files: Beside those that its settings name.
         tried: What could not be used, where that was so: there, and beside it, somebody may repair it.
     """
-    found = {Path(".env"), *files, *service.settings.files}
+    # A `.env` that was not there is none of them: one that somebody plants is to start nothing.
+    found = {*files, *service.settings.files}
     for database in service.databases.values():
         found.update(map(Path, database.in_force.files))
         found.update(pack.path for pack in database.guard.packs if not _is_shipped(pack.path))

@@ -215,12 +215,16 @@ def test_another_dotenv_and_none(empty_directory: Path, monkeypatch: pytest.Monk
         load_settings()
 
 
-def test_the_overlay_of_policies_comes_from_dotenv_too(empty_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (empty_directory / ".env").write_text(
-        "PG_GUARD_POLICY__LIMITS__ROWS=1\nPG_GUARD_POLICY__MODE=monitor\n", encoding="utf-8"
-    )
+def test_dotenv_sets_no_key_of_a_policy(empty_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a server is started, a model's tools may write files."""
     monkeypatch.setenv("PG_GUARD_POLICY__MODE", "enforce")
-    assert dict(load_settings().overlay) == {"PG_GUARD_POLICY__LIMITS__ROWS": "1", "PG_GUARD_POLICY__MODE": "enforce"}
+    assert dict(load_settings().overlay) == {"PG_GUARD_POLICY__MODE": "enforce"}
+    (empty_directory / ".env").write_text(
+        "PG_GUARD_POLICY__TABLES__DENY=[]\npg_guard_policy__mode=monitor\n", encoding="utf-8"
+    )
+    said = problems()
+    assert any("PG_GUARD_POLICY__TABLES__DENY sets a key of the policy" in each for each in said)
+    assert any("pg_guard_policy__mode sets a key of the policy" in each for each in said)
 
 
 def test_signs_of_a_container(tmp_path: Path) -> None:
