@@ -63,16 +63,16 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    dsn: str, policy: Path, http: dict[str, Any], directory: Path, **settings: Any
+    dsn: str | None, policy: Path, http: dict[str, Any], directory: Path, **settings: Any
 ) -> AsyncIterator[Served]:
-    """Start a server on a free port of loopback, and end it."""
+    """Start a server on a free port of loopback, and end it; without a DSN the settings name databases."""
     config = directory / "pg-guard.yaml"
     config.write_text(yaml.safe_dump({"http": http, **settings}), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pg_guard", "serve", "--policy", str(policy), "--config", str(config),
         "--http", "127.0.0.1:0",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={**os.environ, "PG_GUARD_DSN": dsn},
+        env=dict(os.environ) if dsn is None else {**os.environ, "PG_GUARD_DSN": dsn},
     )  # fmt: skip
     server = Served(process, "")
     listening = asyncio.Event()
