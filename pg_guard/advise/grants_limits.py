@@ -126,7 +126,15 @@ def _rules(policy: Policy) -> Iterator[str]:
 def _relations(policy: Policy, reach: Reach, access: Access, scopes: RowScopes, options: GrantOptions) -> Iterator[str]:
     yield (
         "PostgreSQL's own catalogs: every role may read the names, types, comments and definitions of all objects there, and "
-        "samples (pg_stats) of what it may read."
+        "samples (pg_stats) of what it may read, and about how many rows each table has; EXPLAIN tells how many it left out."
+    )
+    yield (
+        "The role itself: it may set its own password and, for its later sessions, its own settings, once its session is not "
+        "read-only (ALTER ROLE). Running the script again puts back those of this database, and warns of others."
+    )
+    yield (
+        "What is made later: PUBLIC may call new functions, those that run with their owner's rights too, and rows of new "
+        "children of a table are read through it. Run pg-guard grants again after each migration."
     )
     definers = [str(each.key) for each in access.functions if each.security_definer]
     if definers:
@@ -142,7 +150,7 @@ def _relations(policy: Policy, reach: Reach, access: Access, scopes: RowScopes, 
     if any(entry.columns is None for entry in access.readable):
         yield (
             "Tables that are granted whole: a column that is added later is readable at once, also one that columns.deny "
-            "matches. Tables that are made later are not readable. Run pg-guard grants again after each migration."
+            "matches. Tables that are made later are not readable."
         )
     if any(entry.columns is not None for entry in access.readable):
         yield (

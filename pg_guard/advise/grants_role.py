@@ -99,9 +99,61 @@ BEGIN
       AND pg_catalog.has_schema_privilege({name}, p.pronamespace, 'USAGE')
       AND NOT EXISTS (SELECT 1 FROM pg_catalog.aclexplode(p.proacl) AS a
                       WHERE a.grantee = (SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = {name}))
+    UNION ALL
+    SELECT format('%s on %I.%I, which PostgreSQL keeps from it at first', x.privilege_type, n.nspname, c.relname)
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS x
+    WHERE x.grantee = 0 AND n.nspname = 'pg_catalog'
+      AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_init_privs AS i CROSS JOIN LATERAL pg_catalog.aclexplode(i.initprivs) AS a
+                      WHERE i.classoid = 'pg_catalog.pg_class'::regclass AND i.objoid = c.oid AND i.objsubid = 0
+                        AND a.grantee = 0 AND a.privilege_type = x.privilege_type)
+    UNION ALL
+    SELECT format('EXECUTE on %s, which PostgreSQL or an extension keeps from it at first', i.objoid::regprocedure)
+    FROM pg_catalog.pg_init_privs AS i JOIN pg_catalog.pg_proc AS p ON p.oid = i.objoid
+    WHERE i.classoid = 'pg_catalog.pg_proc'::regclass
+      AND NOT EXISTS (SELECT 1 FROM pg_catalog.aclexplode(i.initprivs) AS a WHERE a.grantee = 0)
+      AND EXISTS (SELECT 1 FROM pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) AS a
+                  WHERE a.grantee = 0)
+    UNION ALL
+    SELECT format('%s on the large object %s', x.privilege_type, l.oid)
+    FROM pg_catalog.pg_largeobject_metadata AS l CROSS JOIN LATERAL pg_catalog.aclexplode(l.lomacl) AS x
+    WHERE x.grantee = 0
+    UNION ALL
+    SELECT format('%s on %s that %s makes later%s', x.privilege_type,
+                  CASE d.defaclobjtype WHEN 'r' THEN 'tables' ELSE 'sequences' END, pg_catalog.pg_get_userbyid(d.defaclrole),
+                  coalesce(' in the schema ' || quote_ident(n.nspname), ''))
+    FROM pg_catalog.pg_default_acl AS d LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = d.defaclnamespace
+    CROSS JOIN LATERAL pg_catalog.aclexplode(d.defaclacl) AS x
+    WHERE x.grantee = 0 AND d.defaclobjtype IN ('r', 'S')
     ORDER BY 1
   LOOP
     RAISE WARNING 'through PUBLIC, % also has %', {name}, found;
+  END LOOP;
+  FOR found IN
+    SELECT s.setting FROM pg_catalog.pg_db_role_setting AS d JOIN pg_catalog.pg_roles AS r ON r.oid = d.setrole
+    CROSS JOIN LATERAL unnest(d.setconfig) AS s (setting) WHERE r.rolname = {name} AND d.setdatabase = 0 ORDER BY 1
+  LOOP
+    RAISE WARNING 'in all databases, % starts with %', {name}, found
+      USING HINT = 'The role may set this for itself; an administrator takes it away by ALTER ROLE … RESET.';
+  END LOOP;
+END
+"""
+
+# Names come from the catalog of the moment: whoever made such a default need not have made a table yet.
+_DEFAULTS: Final = """
+DECLARE
+  known record;
+BEGIN
+  FOR known IN
+    SELECT DISTINCT pg_catalog.pg_get_userbyid(d.defaclrole) AS maker, n.nspname,
+      CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' ELSE 'SEQUENCES' END AS kind
+    FROM pg_catalog.pg_default_acl AS d LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = d.defaclnamespace
+    CROSS JOIN LATERAL pg_catalog.aclexplode(d.defaclacl) AS x
+    WHERE x.grantee = 0 AND d.defaclobjtype IN ('r', 'S')
+  LOOP
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I', known.maker)
+      || CASE WHEN known.nspname IS NULL THEN '' ELSE format(' IN SCHEMA %I', known.nspname) END
+      || ' REVOKE ALL ON ' || known.kind || ' FROM PUBLIC';
   END LOOP;
 END
 """
@@ -169,11 +221,13 @@ def public_section(catalog: Catalog, access: Access, options: GrantOptions) -> S
     """What every role has through PUBLIC: a statement for each, active only if the user asked for it."""
     on = options.revoke_public
     statements = [Statement(f"REVOKE CREATE, TEMPORARY ON DATABASE {sql_name(catalog.database)} FROM PUBLIC", on)]
-    with_tables = {each.schema for each in catalog.relations if is_user_schema(each.schema)}
     for schema in _user_schemas(catalog):
         statements.append(Statement(f"REVOKE CREATE ON SCHEMA {sql_name(schema)} FROM PUBLIC", on))
-        if schema in with_tables:
-            statements.append(Statement(f"REVOKE ALL ON ALL TABLES IN SCHEMA {sql_name(schema)} FROM PUBLIC", on))
+        statements += [
+            Statement(f"REVOKE ALL ON ALL {what} IN SCHEMA {sql_name(schema)} FROM PUBLIC", on)
+            for what in ("TABLES", "SEQUENCES")
+        ]
+    statements.append(Statement(block(_DEFAULTS), on))
     statements += [
         Statement(f"REVOKE EXECUTE ON ROUTINE {routine_sql(each)} FROM PUBLIC", on) for each in access.refused
     ]
