@@ -39,6 +39,6 @@ WORKDIR /work
 USER 65532:65532
 EXPOSE 8080 9187
 HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=3 \
-    CMD ["python", "-I", "/usr/local/lib/pg-guard/healthcheck.py", "9187"]
+    CMD ["python", "-I", "/usr/local/lib/pg-guard/healthcheck.py", "9187", "8080"]
 ENTRYPOINT ["pg-guard-entrypoint"]
 CMD ["serve", "--http", "0.0.0.0:8080", "--observe", "0.0.0.0:9187"]

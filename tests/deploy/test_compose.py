@@ -20,6 +20,7 @@ import pytest
 import redis
 import yaml
 
+from pg_guard._version import __version__
 from pg_guard.demo.embedded import start
 from pg_guard.entry.http.routes import ENDPOINTS
 from tests.deploy.manifests import ROOT, SPARE_SECONDS, check_image, documents, settings_of, variable_is_known
@@ -54,6 +55,7 @@ def command_ports() -> dict[str, str]:
 def test_it_has_the_parts_that_it_promises() -> None:
     assert set(SERVICES) == {"pg-guard", "postgres", "redis", "prometheus", "grafana"}
     assert "pgvector" in SERVICES["postgres"]["image"]
+    assert GUARD["image"] == f"pg-guard:{__version__}"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -99,7 +101,8 @@ def test_no_secret_is_in_an_environment() -> None:
     used = {secret for service in SERVICES.values() for secret in service.get("secrets", ())}
     assert used == set(COMPOSE["secrets"])
     assert all(each["file"].startswith("./secrets/") for each in COMPOSE["secrets"].values())
-    assert (DIRECTORY / ".gitignore").read_text() == "secrets/\n"
+    # In the one of the whole: packages of the sources look at no other.
+    assert "/deploy/compose/secrets/" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 def test_the_variables_of_pg_guard_are_settings() -> None:

@@ -138,8 +138,9 @@ async def test_it_starts_serves_and_ends(config: Path, strict: bool) -> None:
         async with server.client() as client:
             answer = await call(client, "run_sql", sql="SELECT 40 + 2 AS n")
         assert answer["rows"] == [[42]]
-        healthy = run(PYTHON, "-I", str(ROOT / "deploy/docker/healthcheck.py"), observed)
-        assert (healthy.returncode, healthy.stdout) == (0, '{"status":"ok"}\n')
+        healthy = run(PYTHON, "-I", str(ROOT / "deploy/docker/healthcheck.py"), "1", observed)
+        assert healthy.returncode == 0
+        assert healthy.stdout == f'1: ConnectionRefusedError\n{observed}: {{"status":"ok"}}\n'
         process.send_signal(signal.SIGTERM)
         output, errors = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 143, errors
@@ -164,7 +165,7 @@ async def said(process: asyncio.subprocess.Process) -> str:
 def test_the_check_of_health_fails_where_nothing_answers() -> None:
     assert PYTHON is not None
     done = run(PYTHON, "-I", str(ROOT / "deploy/docker/healthcheck.py"), "1")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "ConnectionRefusedError\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "1: ConnectionRefusedError\n", "")
 
 
 @pytest.mark.parametrize("words", [["wait"], ["config", "validate"]])
