@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+import signal
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.soak.ledger import Ledger
     from tests.soak.model import Model
+    from tests.soak.policy import Policy
     from tests.soak.postgresql import KillablePostgreSQL
     from tests.support.http_server import Served
 
@@ -35,11 +38,13 @@ class Faults:
         kinds: Faults by name, in the order in which a round brings them.
     """
 
-    def __init__(self, postgresql: KillablePostgreSQL, model: Model, ledger: Ledger) -> None:
+    def __init__(self, postgresql: KillablePostgreSQL, model: Model, ledger: Ledger, policy: Policy) -> None:
         self.epoch = 0
         self.recoveries: dict[str, list[float]] = {}
         self.server: Served | None = None
         self.token = ""
+        self.watcher = ""
+        self._policy = policy
         self._postgresql = postgresql
         self._model = model
         self._ledger = ledger
@@ -47,8 +52,10 @@ class Faults:
             "backends terminated": self._terminate,
             "model down": self._model_down,
             "database killed": self._kill,
+            "policy replaced": self._replace_policy,
             "model slow": self._model_slow,
             "database restarted": self._restart,
+            "policy half-written": self._break_policy,
         }
 
     def excuse(self, began: int) -> bool:
@@ -67,8 +74,8 @@ class Faults:
 
     async def bring(self, name: str, fault: Callable[[], Awaitable[None]]) -> None:
         """Bring one fault, and wait until the server has overcome it."""
-        # A model that fails is no excuse for a statement.
-        step = 0 if name.startswith("model") else 1
+        # A model that fails, or a policy, is no excuse for a statement.
+        step = 0 if name.startswith(("model", "policy")) else 1
         self.epoch += step
         await fault()
         ended = time.monotonic()
@@ -127,6 +134,35 @@ class Faults:
             await asyncio.sleep(SECONDS_DOWN)
         finally:
             self._model.state = "up"
+
+    async def _replace_policy(self) -> None:
+        ledger, version = self._ledger, self._policy.version + 1
+        ledger.replaced += 1
+        self._policy.write(version)
+        await self._hang_up(f'pg_guard_policy_info{{.*version="1.0.{version}"')
+        ledger.denies_reviews = self._policy.denies_reviews
+        ledger.replaced += 1
+
+    async def _break_policy(self) -> None:
+        # All stays as it is, until the file is whole again.
+        whole = self._policy.path.read_text(encoding="utf-8")
+        self._policy.path.write_text(whole[: len(whole) // 2], encoding="utf-8")
+        await self._hang_up(r"pg_guard_last_reload_successful{.*} 0\.0")
+        self._policy.path.write_text(whole, encoding="utf-8")
+        await self._hang_up(r"pg_guard_last_reload_successful{.*} 1\.0")
+
+    async def _hang_up(self, pattern: str) -> None:
+        """Send SIGHUP, and wait until the metrics say what came of it."""
+        assert self.server is not None
+        self.server.process.send_signal(signal.SIGHUP)
+        headers = {"authorization": f"Bearer {self.watcher}"}
+        async with httpx2.AsyncClient(timeout=30, headers=headers) as http:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SECONDS_TO_RECOVER):
+                    while not re.search(pattern, (await http.get(f"{self.server.origin}/metrics")).text):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+                    return
+        self._ledger.defect(f"SIGHUP: the metrics do not come to say {pattern}")
 
     async def change_tables(self) -> None:
         """Create and drop tables, for as long as nobody ends it; a database that is down is waited for."""

@@ -35,6 +35,8 @@ class Ledger:
         denied: Numbers of statements that a client was told are denied.
         defects: What must not happen, in words.
         say: Is told of each at once.
+        replaced: How often the policy began to be replaced, or was; odd in between.
+        denies_reviews: What the policy in force says of the table ``reviews``.
     """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -42,6 +44,8 @@ class Ledger:
     denied: set[int] = field(default_factory=set)
     defects: list[str] = field(default_factory=list)
     say: Callable[[str], object] = lambda _: None
+    replaced: int = 0
+    denies_reviews: bool = False
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def number(self) -> int:

@@ -27,6 +27,7 @@ from tests.soak.ledger import Ledger
 from tests.soak.load import WORKERS, Load
 from tests.soak.measure import Sample, descriptors, median, sample
 from tests.soak.model import LATE, Model
+from tests.soak.policy import Policy
 from tests.soak.postgresql import KillablePostgreSQL
 from tests.support.http_server import Served, new_token, served
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Report", "soak"]
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 THIRDS: Final = 3
 SECONDS_BETWEEN_LINES: Final = 10.0
 SECONDS_OF_A_ROUND: Final = 60.0
@@ -79,11 +79,12 @@ async def soak(seconds: float, *, seed: int = 1, say: Callable[[str], object] = 
     ):
         directory = Path(place)
         await _prepare(postgresql)
-        faults = Faults(postgresql, model, ledger)
+        policy = Policy(directory)
+        faults = Faults(postgresql, model, ledger, policy)
         tokens = [new_token(directory / "tokens.yaml", f"client-{number}") for number in range(3)]
         watcher = new_token(directory / "tokens.yaml", "watcher", "--scope", "observe")
-        faults.token = tokens[0]
-        async with _serving(postgresql, model, directory) as server:
+        faults.token, faults.watcher = tokens[0], watcher
+        async with _serving(postgresql, model, policy, directory) as server:
             faults.server = server
             load = Load(server, tokens, ledger, faults, seed=seed)
             run = _Run(seconds, server, load, faults, ledger, watcher, say)
@@ -106,17 +107,9 @@ async def _prepare(postgresql: KillablePostgreSQL) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _serving(postgresql: KillablePostgreSQL, model: Model, directory: Path) -> AsyncIterator[Served]:
-    text = (ROOT / "policies" / "demo.yaml").read_text(encoding="utf-8").partition("\ntests:")[0]
-    for old, new in (
-        ("statement_timeout: 10s", "statement_timeout: 2s"),
-        ("rows: 500", "rows: 2000"),
-        ("  user_defined: allow_listed", "    - pg_catalog.pg_sleep(double precision)\n  user_defined: allow_listed"),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    policy = directory / "policy.yaml"
-    policy.write_text(text, encoding="utf-8")
+async def _serving(
+    postgresql: KillablePostgreSQL, model: Model, policy: Policy, directory: Path
+) -> AsyncIterator[Served]:
     http = {
         "tokens": "tokens.yaml",
         "max_request_bytes": LARGEST_REQUEST,
@@ -125,7 +118,7 @@ async def _serving(postgresql: KillablePostgreSQL, model: Model, directory: Path
     }
     recovery = {"breaker_recovery": 1.0}
     async with served(
-        postgresql.dsn(DATABASE, ROLE), policy, http, directory,
+        postgresql.dsn(DATABASE, ROLE), policy.path, http, directory,
         model={"base_url": model.url, "key": "k", "timeout": LATE * 2 / 3},
         validation={"timeout": LATE, "max_retries": 1},
         cache={"interval": 2.0},
