@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import stamina
@@ -17,10 +16,11 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.storage import storage_from_string
 from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
+from purgatory.domain.model import HalfOpenedState, OpenedState
 from purgatory.service._async.unit_of_work import AsyncRedisUnitOfWork
 
 from pg_guard.errors import UsageError
+from pg_guard.resilience.clock import Openings, WallClock
 from pg_guard.resilience.errors import CircuitOpen, RateLimited
 from pg_guard.resilience.once import Once
 from pg_guard.resilience.slots import Slots
@@ -71,6 +71,8 @@ class Resilience:
         self._circuits = self._own_circuits
         self._once = Once()
         self._states: dict[str, str] = {}
+        self._openings = Openings()
+        self._wall_clock = WallClock()
         self._pool: ConnectionPool | None = None
         if settings.redis_url is not None:
             self._share(settings.redis_url.get_secret_value())
@@ -122,6 +124,8 @@ class Resilience:
     def _note_state(self, name: str, kind: str, event: Any) -> None:
         if kind == "state_changed":
             self._states[name] = event.state
+            if event.opened_at is not None:
+                self._openings.seconds(name, event.opened_at)
             _log.warning("circuit %s: %s", name, event.state)
 
     # -- slots and rates -----------------------------------------------------------------------------------------------
@@ -156,6 +160,10 @@ class Resilience:
         if not most:
             return
         item, who = RateLimitItemPerMinute(most), principal or "anonymous"
+        if self._wall_clock.was_set_back():
+            # The library would take what it has counted for requests of the future, and admit none until then.
+            shared, self._own_rates = self._rates is not self._own_rates, MovingWindowRateLimiter(MemoryStorage())
+            self._rates = self._rates if shared else self._own_rates
         try:
             admitted = await self._rates.hit(item, who)
         except Exception as error:  # noqa: BLE001 - without the shared state each replica counts for itself
@@ -203,6 +211,13 @@ class Resilience:
         # A circuit keeps the limits that it was made with, and these can change.
         breaker.context.threshold, breaker.context.ttl = settings.breaker_threshold, settings.breaker_recovery
         self._states.setdefault(circuit, breaker.context.state)
+        opened_at = breaker.context.opened_at
+        wait = 0.0
+        if opened_at is not None:
+            wait = max(0.0, settings.breaker_recovery - self._openings.seconds(circuit, opened_at))
+            if not wait:
+                # The library reckons by the time of day: of a clock that was set back it would wait for all of that.
+                breaker.context.set_state(HalfOpenedState())
         try:
             async with breaker:
                 try:
@@ -213,8 +228,7 @@ class Resilience:
                     raise _QuietError(error) from None
         except _QuietError as quiet:
             raise quiet.error from None
-        except OpenedState as opened:
-            wait = max(0.0, opened.opened_at + settings.breaker_recovery - time.time())
+        except OpenedState:
             raise CircuitOpen(
                 f"{circuit.replace(':', ' ')} has failed too often",
                 hint=f"it is tried again in {wait:.0f} s",

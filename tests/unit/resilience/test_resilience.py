@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import socket
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -162,6 +163,46 @@ async def test_a_failed_trial_opens_the_circuit_again() -> None:
         await resilience.call_model("m", Scripted(TransientError()))
     with pytest.raises(CircuitOpen):
         await resilience.call_model("m", Scripted())
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize("jump", [-DAY, DAY])
+async def test_a_circuit_recovers_in_time_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch, jump: int) -> None:
+    wall = time.time
+    resilience = make(breaker_threshold=1, breaker_recovery=0.05)
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            await resilience.call_model("m", Scripted(TransientError()))
+        monkeypatch.setattr(time, "time", lambda: wall() + jump)
+
+        async def told_to_wait() -> float:
+            try:
+                return 0.0 * await resilience.call_model("m", Scripted())
+            except CircuitOpen as error:
+                return error.retry_after
+
+        async with asyncio.timeout(30):
+            while wait := await told_to_wait():
+                # Nobody is told to come back tomorrow.
+                assert wait <= 0.05
+                await asyncio.sleep(wait)
+        assert resilience.snapshot()["circuits"] == {"model:m": "closed"}
+        monkeypatch.setattr(time, "time", wall)
+
+
+async def test_a_clock_that_is_set_locks_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = time.time
+    resilience = make(requests_per_minute=2)
+    for jump in (0, -DAY, DAY, 0):
+        monkeypatch.setattr(time, "time", lambda jump=jump: wall() + jump)
+        for _ in range(2):
+            async with resilience.query_slot("a"):
+                pass
+        with pytest.raises(RateLimited):
+            async with resilience.query_slot("a"):
+                pytest.fail("the third request of a minute")
 
 
 async def test_a_cancelled_call_says_nothing_against_the_other_side() -> None:
