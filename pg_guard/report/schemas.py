@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DOCUMENTS", "document_schema"]
 
+_CONFIG: Final = "pg-guard/config/v1"
+_SETTINGS: Final = "pg-guard/settings/v1"
 _GRANTS: Final = "pg-guard/grants/v1"
 _LINT: Final = "pg-guard/lint/v1"
 _TEST: Final = "pg-guard/test/v1"
@@ -263,9 +265,57 @@ def _grants() -> Schema:
     )
 
 
+def _config_show() -> Schema:
+    return {"title": "Settings as they are"} | closed(
+        "The output of `pg-guard config show --format json`.",
+        {
+            "schema": {"const": _SETTINGS},
+            "settings": {
+                "type": "object",
+                "description": "Every setting, as in a settings file; secrets are asterisks.",
+            },
+            "sources": {
+                "type": "object",
+                "additionalProperties": text(),
+                "description": "By key path, where a value comes from; what is not there is a default.",
+            },
+            "files": texts("Files that were read."),
+            "container": or_null(text("How it was seen that this is a container.")),
+        },
+    )
+
+
+def _config_validation() -> Schema:
+    database = closed(
+        "A database and its policy.",
+        {
+            "policy": text("Name of the policy."),
+            "version": text("Its version."),
+            "digest": said(DIGEST, "Of the policy."),
+            "sources": texts("Files, variables and settings that it was made of."),
+            "packs": {
+                "type": "object",
+                "additionalProperties": text(),
+                "description": "By name, the version of each pack.",
+            },
+            "warnings": texts("What is doubtful in it."),
+        },
+    )
+    return {"title": "Valid settings"} | closed(
+        "The output of `pg-guard config validate --format json`, when all is valid.",
+        {
+            "schema": {"const": _CONFIG},
+            "valid": flag(),
+            "databases": {"type": "object", "additionalProperties": database},
+        },
+    )
+
+
 DOCUMENTS: Final[dict[str, Callable[[], Schema]]] = {
     "audit-decision": audit_decision_schema,
     "audit-outcome": audit_outcome_schema,
+    "config-show": _config_show,
+    "config-validation": _config_validation,
     "decision": decision_schema,
     "grants": _grants,
     "lint": _lint,

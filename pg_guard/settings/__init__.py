@@ -8,6 +8,7 @@ from pg_guard.settings.http import HttpSettings, OAuthSettings
 from pg_guard.settings.load import dotenv_variables, load_settings
 from pg_guard.settings.observing import LoggingSettings, ObservabilitySettings
 from pg_guard.settings.reload import ReloadSettings
+from pg_guard.settings.schema import settings_schema
 from pg_guard.settings.security import SecuritySettings
 from pg_guard.settings.sources import read_secret
 from pg_guard.settings.tree import PREFIX, Settings
@@ -31,4 +32,5 @@ __all__ = [
     "dotenv_variables",
     "load_settings",
     "read_secret",
+    "settings_schema",
 ]

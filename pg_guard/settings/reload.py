@@ -8,7 +8,8 @@ __all__ = ["ReloadSettings"]
 
 
 class ReloadSettings(Section):
-    """Policies, packs and settings that are read again while the server runs: at SIGHUP, by `POST /admin/reload`, and when files change."""
+    """Policies, packs and settings that are read again while the server runs: at SIGHUP, by `POST /admin/reload`, when files
+    change."""
 
     watch: bool = True
     """Reload when one of the files has changed; SIGHUP and `POST /admin/reload` work in any case."""

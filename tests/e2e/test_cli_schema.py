@@ -33,8 +33,8 @@ def test_without_a_name_the_formats_are_listed() -> None:
     process = run("schema")
     assert (process.returncode, process.stderr) == (0, "")
     names = [line.split()[0] for line in process.stdout.splitlines()]
-    assert names[:3] == ["policy", "rule", "pack"]
-    assert set(names[3:]) == set(DOCUMENTS)
+    assert names[:4] == ["policy", "rule", "pack", "settings"]
+    assert set(names[4:]) == set(DOCUMENTS)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,8 @@ def test_without_a_name_the_formats_are_listed() -> None:
         ("lint", ["lint", "queries", "-p", POLICY, "--format", "json"]),
         ("policy-validation", ["policy", "validate", "mine.yaml", "bad.yaml", "missing.yaml", "--format", "json"]),
         ("grants", ["grants", "-p", POLICY, "-c", CATALOG, "--row-security", "--format", "json"]),
+        ("config-show", ["config", "show", "-p", POLICY, "--dsn", "postgresql://x/y", "--format", "json"]),
+        ("config-validation", ["config", "validate", "-p", POLICY, "--dsn", "postgresql://x/y", "--format", "json"]),
         ("test", ["test", "mine.yaml", "bad.yaml", "--format", "json"]),
         ("test", ["test", "mine.yaml", str(RULES[0]), "--format", "json", "--min-coverage", "100"]),
     ],
@@ -92,7 +94,7 @@ def test_a_schema_is_written_to_a_file(tmp_path: Path) -> None:
 def test_all_schemas_are_written_to_a_directory(tmp_path: Path) -> None:
     assert run("schema", "--dir", "editor/schemas", cwd=tmp_path).returncode == 0
     names = sorted(path.name for path in (tmp_path / "editor" / "schemas").iterdir())
-    assert len(names) == 3 + len(DOCUMENTS)
+    assert len(names) == 4 + len(DOCUMENTS)
     assert "policy-v1.schema.json" in names
     assert run("schema", "pack", "--dir", "one", cwd=tmp_path).returncode == 0
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["pack-v1.schema.json"]
@@ -115,3 +117,19 @@ def test_wrong_usage_is_one_clear_line(tmp_path: Path, arguments: list[str]) -> 
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr.startswith("pg-guard: error: ")
     assert len(process.stderr.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ("databases: {shop: {dsn_file: /run/secrets/dsn, pool_max: 3}}\nmodel: {key_file: k, timeout: 7}", True),
+        ("security: {blocked_tables: [a], require_where_clause: true, blocked_columns: {users: [password]}}", True),
+        ("security: {require_where_clause: [orders]}\naudit: {sink: file, path: a.jsonl, key_file: k}", True),
+        ("securty: {}", False),
+        ("databases: {shop: {porrt: 1}}", False),
+        ("model: {timeout_file: x}", False),
+        ("model: {timeout: -1}", False),
+    ],
+)
+def test_settings_files_fit_their_schema(text: str, valid: bool) -> None:
+    assert validator("settings").is_valid(yaml.safe_load(text)) is valid

@@ -140,6 +140,8 @@ def test_every_command_line_of_the_documentation_can_be_parsed() -> None:
     pages = (ROOT / name for name in ("SECURITY.md", "docs/testing.md"))
     for markdown in (README, REFERENCE, *(page.read_text() for page in pages)):
         lines = re.findall(r"^(?:PG_GUARD_DSN=\S+ )?pg-guard (.*)$", markdown, re.MULTILINE)
+        # What a pipe leads to is a command of its own.
+        lines = [part for line in lines for part in line.split(" | pg-guard ")]
         for line in [*lines, *re.findall(r"`pg-guard ((?:check|lint|serve|catalog|policy) --?[^`]*)`", markdown)]:
             words = shlex.split(line, comments=True)
             name = "pg-guard"

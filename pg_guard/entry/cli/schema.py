@@ -21,10 +21,13 @@ NAMES: Final[Mapping[str, str]] = {
     "policy": "a policy file",
     "rule": "a rule file",
     "pack": "a rule pack's pack.yaml",
+    "settings": "a settings file of `serve`",
     "decision": "what `check --format json` writes",
     "lint": "what `lint --format json` writes",
     "test": "what `test --format json` writes",
     "policy-validation": "what `policy validate --format json` writes",
+    "config-show": "what `config show --format json` writes",
+    "config-validation": "what `config validate --format json` writes",
     "grants": "what `grants --format json` writes",
     "audit-decision": "a line of the audit log, on a decision",
     "audit-outcome": "a line of the audit log, on what came of it",
@@ -45,8 +48,9 @@ NAMES: Final[Mapping[str, str]] = {
 def schema(name: str | None, output: str | None, directory: str | None) -> int:
     """Print the JSON Schema of a format.
 
-    NAME is one of policy, rule, pack (files that you write), decision, lint, test, policy-validation, grants,
-    audit-decision, audit-outcome (documents that pg-guard writes). Without a name the formats are listed.
+    NAME is one of policy, rule, pack, settings (files that you write), decision, lint, test, policy-validation,
+    config-show, config-validation, grants, audit-decision, audit-outcome (documents that pg-guard writes). Without a name the
+    formats are listed.
 
     Exit codes: 0 done, 2 wrong usage or a file that cannot be written.
     """
@@ -79,6 +83,10 @@ def _text(name: str) -> str:
     from pg_guard.report import json
     from pg_guard.report.schemas import document_schema
 
+    if name == "settings":
+        from pg_guard.settings import settings_schema
+
+        return json.dump(settings_schema())
     return json.dump(document_schema(name))
 
 
