@@ -8,6 +8,7 @@ import importlib.util
 import json
 import re
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -23,8 +24,10 @@ import yaml
 from pg_guard._version import __version__
 from pg_guard.demo.embedded import start
 from pg_guard.entry.http.routes import ENDPOINTS
+from tests.deploy.container import ENTRYPOINT, container, variables
 from tests.deploy.manifests import ROOT, SPARE_SECONDS, check_image, documents, settings_of, variable_is_known
 from tests.support.examples import clean_environment
+from tests.support.http_server import call
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -296,6 +299,46 @@ def test_settings_policy_and_sample_fit_together(shop: str, tmp_path: Path) -> N
     catalog = run("catalog", "snapshot", "--dsn", shop.replace("reader@", "postgres@"), "--output", "shop.json")
     assert catalog.returncode == 0, catalog.stderr
     assert run("test", "policy.yaml", "--catalog", "shop.json").returncode == 0
+
+
+async def test_it_serves_keeps_its_log_and_ends(shop: str, tmp_path: Path) -> None:
+    """The second and the third command of the page, with the variables, files and arguments of the service."""
+    config, state, given = tmp_path / "config", tmp_path / "state", tmp_path / "secrets"
+    for directory in (config, state, given):
+        directory.mkdir(mode=0o700)
+    for path in (DIRECTORY / "config").iterdir():
+        text = path.read_text(encoding="utf-8").replace("/var/lib/pg-guard", str(state))
+        (config / path.name).write_text(text, encoding="utf-8")
+    for name, text in (
+        ("reader_password", PASSWORD),
+        ("scrape_token", "planted-token"),
+        ("redis_url", "redis://127.0.0.1:1"),
+    ):
+        (given / name).write_text(text + "\n", encoding="utf-8")
+    environment = {
+        name: value.replace("/etc/pg-guard", str(config)).replace("/run/secrets", str(given))
+        for name, value in GUARD["environment"].items()
+    }
+    environment["PG_GUARD_DATABASES__SHOP__HOST"] = shop.partition("host=")[2].partition("&")[0]
+    made = await asyncio.to_thread(
+        subprocess.run, [ENTRYPOINT, "token", "new", "me", "--file", state / "tokens.yaml"],
+        env=variables(**environment), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    words = json.loads(re.findall(r"^CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[0])
+    async with container(words, environment) as running:
+        assert (await running.get("/health", host="pg-guard:9187")).status_code == 200
+        async with running.server.client(made.stdout.strip()) as client:
+            answer = await call(client, "run_sql", sql="SELECT sum(quantity) AS n FROM sales")
+            assert answer["rows"] == [[225]]
+            assert (await call(client, "check_sql", sql="SELECT purchase_price FROM products"))["decision"] == "deny"
+        assert await running.server.stop(signal.SIGTERM) == 143
+    assert running.output == []
+    assert PASSWORD not in "".join(running.server.log)
+    checked = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-m", "pg_guard", "audit", "verify", state / "audit.jsonl"],
+        env=variables(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (checked.returncode, checked.stdout.startswith("intact: ")) == (0, True), checked.stderr
 
 
 def test_the_role_is_what_grants_would_write(shop: str, tmp_path: Path) -> None:

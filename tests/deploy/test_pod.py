@@ -8,13 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,12 +19,13 @@ import httpx2
 import pytest
 import yaml
 
+from tests.deploy.container import Container, container
 from tests.deploy.manifests import ROOT, by_kind, documents
-from tests.support.examples import clean_environment
-from tests.support.http_server import INITIALIZE, Served, call, new_token
+from tests.support.http_server import INITIALIZE, call, new_token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 KINDS = by_kind(documents(*sorted((ROOT / "deploy" / "kubernetes").glob("[!k]*.yaml"))))
 (CONTAINER,) = KINDS["Deployment"]["spec"]["template"]["spec"]["containers"]
@@ -56,8 +54,7 @@ class Volume:
 
 
 class Pod(NamedTuple):
-    server: Served
-    observed: str
+    container: Container
     config: Volume
     token: str
 
@@ -112,45 +109,13 @@ async def pod(directory: Path, dsn: str, redis_url: str) -> AsyncIterator[Pod]:
         "PG_GUARD_DATABASES__SHOP__DATABASE": address.path.removeprefix("/"),
         "PG_GUARD_DATABASES__SHOP__SSL_MODE": "disable",
         "PG_GUARD_RELOAD__INTERVAL": "0.1",
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         # As in every pod; among them those of a Service that is called pg-guard.
         "KUBERNETES_SERVICE_HOST": "10.0.0.1",
         "PG_GUARD_SERVICE_HOST": "10.0.0.2",
         "PG_GUARD_PORT_8080_TCP_ADDR": "10.0.0.2",
     }
-    words = [word.replace(":8080", ":0").replace(":9187", ":0") for word in CONTAINER["args"]]
-    process = await asyncio.create_subprocess_exec(
-        str(ROOT / "deploy/docker/entrypoint.sh"), *words,
-        cwd="/", env=clean_environment() | environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )  # fmt: skip
-    server, observed, serving = Served(process, ""), "", asyncio.Event()
-
-    async def read() -> None:
-        nonlocal observed
-        assert process.stderr is not None
-        async for line in process.stderr:
-            text = line.decode().rstrip("\n")
-            server.log.append(text)
-            if text.startswith("pg-guard: observe "):
-                observed = text.rpartition(" ")[2].removesuffix("/health").replace("0.0.0.0", "127.0.0.1")
-            if text.startswith("pg-guard: serving "):
-                server.url = text.rpartition(" ")[2].replace("0.0.0.0", "127.0.0.1")
-                serving.set()
-        serving.set()
-
-    reading = asyncio.create_task(read())
-    try:
-        await asyncio.wait_for(serving.wait(), 60)
-        assert server.url, server.log
-        yield Pod(server, observed, config, token)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        assert process.stdout is not None
-        await process.stdout.read()
-        await process.wait()
-        await reading
+    async with container(CONTAINER["args"], environment) as running:
+        yield Pod(running, config, token)
 
 
 @pytest.fixture(scope="module")
@@ -159,23 +124,18 @@ async def running(demo_dsn: str, redis_url: str, tmp_path_factory: pytest.TempPa
         yield found
 
 
-async def get(url: str, **headers: str) -> httpx2.Response:
-    async with httpx2.AsyncClient(timeout=30) as client:
-        return await client.get(url, headers=headers)
-
-
 @pytest.mark.parametrize("probe", ["startupProbe", "readinessProbe", "livenessProbe"])
 async def test_probes_are_answered_as_the_node_asks(running: Pod, probe: str) -> None:
     """From another machine, by the pod's address, without a token."""
-    response = await get(running.observed + CONTAINER[probe]["httpGet"]["path"], host="10.42.0.7:9187")
+    response = await running.container.get(CONTAINER[probe]["httpGet"]["path"], host="10.42.0.7:9187")
     assert response.status_code == 200
 
 
 async def test_metrics_are_for_those_with_the_token(running: Pod) -> None:
     annotations = KINDS["Deployment"]["spec"]["template"]["metadata"]["annotations"]
-    url = running.observed + annotations["prometheus.io/path"]
-    assert (await get(url, host="10.42.0.7:9187")).status_code == 401
-    response = await get(url, host="10.42.0.7:9187", authorization=f"Bearer {SCRAPE}")
+    path = annotations["prometheus.io/path"]
+    assert (await running.container.get(path, host="10.42.0.7:9187")).status_code == 401
+    response = await running.container.get(path, host="10.42.0.7:9187", authorization=f"Bearer {SCRAPE}")
     assert response.status_code == 200
     assert "pg_guard_policy_info" in response.text
 
@@ -197,14 +157,14 @@ async def test_clients_come_by_the_names_of_the_service(running: Pod, host: str,
         "host": host,
     }
     async with httpx2.AsyncClient(timeout=30) as client:
-        response = await client.post(running.server.url, json=INITIALIZE, headers=headers)
+        response = await client.post(running.container.server.url, json=INITIALIZE, headers=headers)
     assert response.status_code == status
 
 
 async def metrics_with(running: Pod, words: str) -> None:
     """Wait until metrics show something; they are not counted among a client's requests."""
     async with asyncio.timeout(60):
-        while words not in (await get(running.observed + "/metrics", authorization=f"Bearer {SCRAPE}")).text:  # noqa: ASYNC110 - of another process
+        while words not in (await running.container.get("/metrics", authorization=f"Bearer {SCRAPE}")).text:  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.1)
 
 
@@ -212,7 +172,7 @@ async def test_a_change_of_the_config_map_is_in_force_without_a_restart(running:
     sql = "SELECT count(*) FROM orders"
     policy = yaml.safe_load(KINDS["ConfigMap"]["data"]["policy.yaml"])
     settings = (running.config.directory / "pg-guard.yaml").read_text(encoding="utf-8")
-    async with running.server.client(running.token) as client:
+    async with running.container.server.client(running.token) as client:
         assert (await call(client, "check_sql", sql=sql))["decision"] == "deny"
         policy["tables"]["allow"].append("public.orders")
         policy["metadata"]["version"] = "1.1.0"
@@ -229,9 +189,9 @@ async def test_a_change_of_the_config_map_is_in_force_without_a_restart(running:
 async def test_it_ends_within_its_grace(demo_dsn: str, redis_url: str, tmp_path: Path) -> None:
     async with pod(tmp_path, demo_dsn, redis_url) as found:
         grace = KINDS["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-        found.server.process.send_signal(signal.SIGTERM)
+        found.container.server.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(grace):
-            assert await found.server.process.wait() == 143
-        log: list[Any] = [line for line in found.server.log if "error" in line.lower()]
+            assert await found.container.server.process.wait() == 143
+        log: list[Any] = [line for line in found.container.server.log if "error" in line.lower()]
     assert log == []
-    assert not any(SCRAPE in line or found.token in line for line in found.server.log)
+    assert not any(SCRAPE in line or found.token in line for line in found.container.server.log)
