@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
@@ -76,6 +77,10 @@ _ALWAYS: Final = (
     "database",
     "decision_id",
 )
+
+
+# What moves a terminal's cursor, ends a line or turns the direction of writing, beside what JSON escapes by itself.
+_ORDERS: Final = re.compile(r"[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 
 @contextlib.contextmanager
@@ -245,8 +250,12 @@ def _printable(text: str) -> str:
 
 
 def _encodable(_: object, __: str, line: Any) -> Any:
+    if not isinstance(line, str):
+        return line
+    # They stand in strings only: JSON has a way to write them that no terminal and no reader of lines takes for orders.
+    line = _ORDERS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
     # Half of a surrogate pair can come from a client, and cannot be written.
-    return line.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(line, str) else line
+    return line.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _is_terminal(stream: TextIO) -> bool:

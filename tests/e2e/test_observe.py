@@ -100,12 +100,29 @@ async def test_metrics_and_health_of_a_stdio_server(demo_dsn: str, tmp_path: Pat
     assert all(line["duration_ms"] > 0 for line in requests)
 
 
+async def bare(base: str, request: str) -> str:
+    """The answer to a request that no library would send."""
+    host, _, port = base.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request.encode())
+    await writer.drain()
+    answer = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    return answer.decode()
+
+
 async def test_strangers_are_told_a_status_and_nothing_else(demo_dsn: str, tmp_path: Path) -> None:
     async with observed(demo_dsn, tmp_path, PG_GUARD_OBSERVABILITY__TOKEN=TOKEN) as server:
         strangers = [
             {"host": "guard.example"},  # a name that somebody lets point to this machine
             {"origin": "https://evil.example"},
             {"x-forwarded-for": "203.0.113.9"},
+            {"x-forwarded-proto": "https"},
+            {"X-Forwarded-Port": "443"},
+            {"forwarded": "for=203.0.113.9"},
+            {"via": "1.1 proxy"},
+            {"cf-connecting-ip": "203.0.113.9"},
+            {"x-envoy-external-address": "203.0.113.9"},
             {"authorization": "Bearer wrong"},
             {"authorization": f"Basic {TOKEN}"},
             {"authorization": "Bearer"},
@@ -120,6 +137,36 @@ async def test_strangers_are_told_a_status_and_nothing_else(demo_dsn: str, tmp_p
                 assert allowed.status_code == 200
         for path in ("/health", "/health/live", "/health/ready"):
             assert set((await server.get(path, **STRANGER)).json()) == {"status"}
+        # A proxy of this machine that adds nothing, as nginx does unless it is told to.
+        for request in (
+            "GET /health/detailed HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n",
+            "GET /metrics HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            "GET /metrics HTTP/1.0\r\n\r\n",
+            *(
+                f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+                for path, host in (
+                    ("http://localhost/metrics", "guard.example"),
+                    ("//health/detailed", "guard.example"),
+                    ("/health/detailed/", "guard.example"),
+                    ("/metrics", "127.0.0.1\r\nHost: guard.example"),
+                    # A library that cannot read the name would take the server's own address.
+                    ("/metrics", "localhost@guard.example"),
+                    ("/metrics", "guard.example@localhost"),
+                    ("/metrics", "localhost.guard.example"),
+                    ("/metrics", "127.0.0.1.guard.example"),
+                    ("/metrics", "guard,example"),
+                    ("/metrics", "gu'ard.example"),
+                    ("/metrics", "localhost/guard.example"),
+                    ("/metrics", "127.0.0.1#guard.example"),
+                    ("/metrics", "[::1]guard.example"),
+                    ("/metrics", ""),
+                )
+            ),
+        ):
+            answer = await bare(server.base, request)
+            assert int(answer.split()[1]) in (400, 401, 404, 307), answer
+            assert "uptime" not in answer
+            assert "pg_guard_" not in answer
 
 
 async def test_metrics_can_be_public_or_off(demo_dsn: str, tmp_path: Path) -> None:

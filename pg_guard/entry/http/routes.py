@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,7 +46,20 @@ ENDPOINTS: Final = {
 """Every endpoint, and what it answers."""
 
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-_PROXIED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+# Headers of proxies: exactly these, and any that begin so.
+_PROXIED: Final = frozenset({"forwarded", "via", "true-client-ip", "client-ip"})
+_PROXIED_LIKE: Final = (
+    "x-forwarded",
+    "x-real",
+    "x-client",
+    "x-cluster",
+    "x-original",
+    "x-envoy",
+    "x-proxy",
+    "cf-",
+    "fastly-",
+)
+_HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::[0-9]{1,5})?")
 _LONGEST_TOKEN: Final = 16_384
 
 
@@ -151,10 +165,16 @@ def _is_local(request: Request) -> bool:
     """Asked on this machine, by a program. A page in a browser could come in by a name that it lets point here."""
     if request.client is None or not _is_loopback(request.client.host):
         return False
-    if "origin" in request.headers or any(name in request.headers for name in _PROXIED):
+    # A proxy may add no header at all; those that do not are still apt to speak the oldest version.
+    if request.scope["http_version"] in ("0.9", "1.0") or "origin" in request.headers:
         return False
-    name = request.url.hostname or ""
-    return name == "localhost" or _is_loopback(name)
+    if any(name in _PROXIED or name.startswith(_PROXIED_LIKE) for name in request.headers):
+        return False
+    # Not the request's URL: of a Host that it cannot read the library makes the server's own address.
+    hosts = request.headers.getlist("host")
+    match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    name = (match[1] or match[2]) if match is not None else ""
+    return name.lower() == "localhost" or _is_loopback(name)
 
 
 def _is_loopback(host: str) -> bool:

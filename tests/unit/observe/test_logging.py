@@ -121,6 +121,22 @@ def test_the_form_for_people_keeps_one_event_on_one_line_and_moves_no_cursor() -
     assert "a\\nb" in written
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_text_of_a_client_gives_orders_to_a_terminal_or_ends_a_line(form: str) -> None:
+    orders = "\n\r\x1b[2J\x9b2J\x07\x08\x7f\u2028\u2029\u202e\u2066\u200f\ufeff\x85\x0b\x0c"
+
+    def tell() -> None:
+        log.info("said %s", orders, extra={"code": orders, "rules": [orders], "deep": {"a": {orders: orders}}})
+
+    written = text(tell, format=form)
+    assert written.endswith("\n")
+    assert written[:-1].splitlines() == [written[:-1]]
+    assert [each for each in written[:-1] if not each.isprintable()] == []
+    if form == "json":
+        # Nothing is lost: a reader of JSON gets the same.
+        assert json.loads(written)["code"] == orders
+
+
 def test_a_line_that_cannot_be_formatted_or_encoded_stops_nothing() -> None:
     class Odd:
         def __str__(self) -> str:
