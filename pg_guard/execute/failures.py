@@ -58,9 +58,9 @@ def execution_error(exc: Exception, dsn: str) -> ExecutionError | DatabaseError:
         hint = " ".join((exc.hint or "").split()) or _HINTS.get(sqlstate, "")
         # PostgreSQL counts characters from 1; a position inside of a function's body is another field.
         position = int(exc.position) - 1 if exc.position else None
-        return ExecutionError(
-            scrub(exc.message or "", dsn), hint=scrub(hint, dsn), sqlstate=sqlstate, position=position
-        )
+        # What this side makes itself, as for its own time-out, has no message of the server.
+        message = scrub(exc.message or str(exc), dsn)
+        return ExecutionError(message, hint=scrub(hint, dsn), sqlstate=sqlstate, position=position)
     if isinstance(exc, UnicodeError):
         return ExecutionError("a text cannot be converted between UTF-8 and the database's encoding", sqlstate="22021")
     return ExecutionError(scrub(str(exc) or type(exc).__name__, dsn))

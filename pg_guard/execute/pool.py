@@ -188,7 +188,8 @@ class SessionPool:
                 if not isinstance(exc, Exception):
                     raise
                 refused = isinstance(exc, asyncpg.PostgresError) and not is_connection_loss(exc)
-                if refused or not attempts_left:
+                # A network that is silent is so for all of them: nobody waits for one after the other.
+                if refused or isinstance(exc, TimeoutError) or not attempts_left:
                     raise self._refused(exc) from None
             else:
                 return session
