@@ -6,6 +6,7 @@ Light to import: SIGHUP, whose default is to end the process, is caught before a
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 from dataclasses import dataclass, field
@@ -21,21 +22,29 @@ __all__ = ["Hangups", "Sources"]
 
 
 class Hangups:
-    """SIGHUP of this process: from `catch` on it ends nothing, and asks for a reload as soon as somebody listens."""
+    """SIGHUP of this process: from `catch` on it asks for a reload as soon as somebody listens.
+
+    When the terminal that the process was started from is closed it ends, as it would without this, unless it was told to
+    ignore that (``nohup``).
+    """
 
     def __init__(self) -> None:
         self._came = False
+        self._terminal = False
         self._tell: Callable[[], object] | None = None
 
     def catch(self) -> None:
         """Take the signal, for as long as the process lives."""
         # Another thread may not, and on some systems there is no such signal.
         with contextlib.suppress(ValueError, AttributeError):
+            self._terminal = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and _has_terminal()
             signal.signal(signal.SIGHUP, self._note)
             signal.siginterrupt(signal.SIGHUP, False)
 
     def _note(self, *_: Any) -> None:
-        if self._tell is None:
+        if self._terminal and not _has_terminal():
+            signal.raise_signal(signal.SIGTERM)
+        elif self._tell is None:
             self._came = True
         else:
             # The loop may be closed already.
@@ -54,6 +63,14 @@ class Hangups:
         self._tell = lambda: None
         with contextlib.suppress(ValueError, AttributeError):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 @dataclass

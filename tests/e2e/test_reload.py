@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import httpx2
@@ -159,6 +161,41 @@ def _catches_hangups(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(caught.split()[1], 16) & 1)
+
+
+async def test_a_terminal_that_closes_ends_the_server(demo_dsn: str, policy: Path) -> None:
+    """As ever, and not as a wish to reload; `nohup` says otherwise."""
+    for before, ends in ((signal.SIG_DFL, True), (signal.SIG_IGN, False)):
+        master, slave = os.openpty()
+
+        def take_terminal(slave: int = slave, before: signal.Handlers = before) -> None:
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+            signal.signal(signal.SIGHUP, before)
+
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "pg_guard", "serve", "--policy", str(policy), "--http", "127.0.0.1:0",
+            stdin=slave, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            start_new_session=True, preexec_fn=take_terminal,
+            env={**os.environ, "PG_GUARD_DSN": demo_dsn, "PG_GUARD_HTTP__ALLOW_ANONYMOUS": "true"},
+        )  # fmt: skip
+        assert process.stderr is not None
+        log: list[str] = []
+        try:
+            async with asyncio.timeout(60):
+                while "pg-guard: serving" not in (line := (await process.stderr.readline()).decode()):
+                    assert line, log
+                    log.append(line)
+                os.close(slave)
+                os.close(master)
+                if ends:
+                    assert await process.wait() == 143
+                else:
+                    while "reloaded" not in (line := (await process.stderr.readline()).decode()):
+                        assert line, log
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,9 +219,12 @@ async def _run_tests(name: str, loaded: LoadedPolicy, guard: Guard, how: ReloadS
     from pg_guard.testing.embedded import TestsTooSlow, failing_tests
 
     said = time.monotonic()
+    given_up = threading.Event()
 
     def progress(done: int) -> None:
         nonlocal said
+        if given_up.is_set():
+            raise asyncio.CancelledError
         if time.monotonic() - said > _SECONDS_TO_SAY:
             said = time.monotonic()
             _log.info("reload: tests of the policy run", extra={"database": name, "tests": done})
@@ -234,6 +238,9 @@ async def _run_tests(name: str, loaded: LoadedPolicy, guard: Guard, how: ReloadS
         file = loaded.files[-1] if loaded.files else ""
         hint = "write fewer, or raise reload.tests_timeout"
         raise PolicyError((Problem(message, file, path="tests", hint=hint),)) from None
+    finally:
+        # A thread cannot be cancelled, and the process would wait for it.
+        given_up.set()
     if problems:
         raise PolicyError(tuple(problems))
 

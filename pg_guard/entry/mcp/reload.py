@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from pg_guard.entry.mcp.candidates import Refused, Tried, build, tested
 from pg_guard.entry.mcp.watched import Watched, watched_files
-from pg_guard.errors import InternalError, PgGuardError, PolicyError
+from pg_guard.errors import CatalogError, DatabaseError, InternalError, PgGuardError, PolicyError
 from pg_guard.observe.logging import change_logging
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
     from pg_guard.entry.mcp.candidates import Candidate
     from pg_guard.entry.mcp.service import Service
@@ -31,7 +32,7 @@ __all__ = ["Cause", "DatabaseReload", "ReloadReport", "Reloader", "reloading"]
 
 Cause: TypeAlias = Literal["signal", "files", "request"]
 
-_SECONDS_BETWEEN_TRIES: Final = 30.0
+_BETWEEN_TRIES: Final = datetime.timedelta(seconds=30)
 _MOST_PROBLEMS: Final = 50
 
 _log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class ReloadReport:
         code: Stable code of the first error, or ''.
         problems: All that is wrong, a sentence each.
         restart: Settings that have new values and need a restart; they keep the old ones.
-        transient: The same may succeed later without any change of a file.
+        transient: It was a database that could not be reached.
     """
 
     successful: bool
@@ -161,7 +162,7 @@ class Reloader:
             # Whoever asks from now on may have changed something that is read in a moment, or has been read.
             self._next = None
             started, began = time.perf_counter(), time.time_ns()
-            seen = await asyncio.to_thread(self._files.look, self._watched_files())
+            seen = await asyncio.to_thread(self._look)
             self._tried = Tried()
             try:
                 report = await self._replace(cause, started)
@@ -172,9 +173,9 @@ class Reloader:
                 hint = "report it as a defect of pg-guard"
                 internal = InternalError(f"the reload failed ({type(error).__name__})", hint=hint)
                 report = self._refused(cause, started, {"": internal})
-            self.last = report
-            self._tell(report)
-            await asyncio.to_thread(self._files.seen, seen, self._watched_files(), began)
+            before, self.last = self.last, report
+            self._tell(report, before)
+            await asyncio.to_thread(self._note, seen, began)
             return report
 
     async def _replace(self, cause: Cause, started: float) -> ReloadReport:
@@ -248,10 +249,13 @@ class Reloader:
             new | databases,
             next(iter(errors.values())).code,
             tuple(dict.fromkeys(problems))[:_MOST_PROBLEMS],
-            transient=not any(isinstance(error, PolicyError) for error in errors.values()),
+            transient=all(isinstance(error, (DatabaseError, CatalogError)) for error in errors.values()),
         )
 
-    def _tell(self, report: ReloadReport) -> None:
+    def _tell(self, report: ReloadReport, before: ReloadReport | None) -> None:
+        if report.cause == "files" and before is not None and before.problems == report.problems != ():
+            # Tried again, and the same is wrong.
+            return
         fields = {"cause": report.cause, "duration_ms": round(report.seconds * 1000, 3)}
         if report.successful:
             _log.info("reloaded", extra={**fields, "status": "ok"})
@@ -266,25 +270,40 @@ class Reloader:
 
     # -- files ---------------------------------------------------------------------------------------------------------
 
-    def _watched_files(self) -> set[Any]:
+    def _watched_files(self) -> set[Path]:
         failed = self.last is not None and not self.last.successful
         return watched_files(self._service, self._sources.files, self._tried if failed else None)
 
+    # In a thread, since file systems can hang.
+
+    def _look(self) -> Mapping[Path, Any]:
+        return self._files.look(self._watched_files())
+
+    def _note(self, seen: Mapping[Path, Any], began: int) -> None:
+        self._files.seen(seen, self._watched_files(), began)
+
+    def _settled_change(self) -> bool:
+        return self._files.settled_change(self._watched_files())
+
     async def _watch(self) -> None:
-        await asyncio.to_thread(self._files.seen, {}, self._watched_files(), self._sources.began)
+        await asyncio.to_thread(self._note, {}, self._sources.began)
         while True:
             how = self._service.settings.reload
             await asyncio.sleep(how.interval)
-            if not how.watch or self._one_at_a_time.locked():
+            if not how.watch:
                 continue
-            if await asyncio.to_thread(self._files.settled_change, self._watched_files()) or self._may_try_again():
-                await asyncio.shield(self.ask("files"))
+            try:
+                async with self._one_at_a_time:
+                    wanted = await asyncio.to_thread(self._settled_change)
+                if wanted or self._may_try_again():
+                    await asyncio.shield(self.ask("files"))
+            except Exception:  # noqa: BLE001 - the next look may succeed
+                _log.exception("the files could not be looked at")
 
     def _may_try_again(self) -> bool:
+        """After a failure of any kind: what was missing may be there now, where nobody looks."""
         last = self.last
-        if last is None or last.successful or not last.transient:
-            return False
-        return (_now() - last.at).total_seconds() > _SECONDS_BETWEEN_TRIES
+        return last is not None and not last.successful and _now() - last.at > _BETWEEN_TRIES
 
 
 def _problems(name: str, error: PgGuardError) -> list[str]:

@@ -7,6 +7,7 @@ of a mounted ConfigMap by themselves.
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from pathlib import Path
@@ -117,18 +118,20 @@ def _beside(policy: Path) -> Iterator[Path]:
     """Policies that a new one may extend."""
     try:
         with os.scandir(policy.parent) as entries:
-            for entry, _ in zip(entries, range(_MOST_FILES), strict=False):
-                if entry.name.endswith(_SUFFIXES):
-                    yield policy.parent / entry.name
+            names = [entry.name for entry in itertools.islice(entries, _MOST_FILES)]
     except OSError:
         return
+    yield from (policy.parent / name for name in names if name.endswith(_SUFFIXES))
 
 
 def _expanded(files: Iterable[Path]) -> Iterator[Path]:
     """Files, and the files in directories, down to a number that no pack has."""
     for file in files:
         yield file
-        if file.is_dir():
-            for found, _ in zip(file.rglob("*"), range(_MOST_FILES), strict=False):
-                if found.suffix in _SUFFIXES:
-                    yield found
+        yield from itertools.islice(_inside(file), _MOST_FILES)
+
+
+def _inside(directory: Path) -> Iterator[Path]:
+    # What goes away meanwhile is passed over.
+    for where, _, names in os.walk(directory):
+        yield from (Path(where, name) for name in names if name.endswith(_SUFFIXES))
