@@ -248,3 +248,18 @@ def test_the_renderer_does_as_go_does(template: str, text: str) -> None:
 def test_the_renderer_refuses_what_it_does_not_know(template: str) -> None:
     with pytest.raises(TemplateError):
         render({"t.yaml": template}, {"Values": {"x": 1, "m": {"k": "v"}}})
+
+
+def test_the_values_of_the_page_are_values() -> None:
+    page = (
+        (ROOT / "docs" / "howto-deploy.md")
+        .read_text(encoding="utf-8")
+        .partition("\n## Helm\n")[2]
+        .partition("\n## ")[0]
+    )
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    values = yaml.safe_load(text.replace("sha256:…", "sha256:" + "0" * 64))
+    kinds = rendered(**values)
+    pod = kinds["Deployment"]["spec"]["template"]["spec"]
+    assert "Ingress" in kinds
+    assert pod["containers"][0]["env"][-1]["value"].startswith(pod["containers"][0]["volumeMounts"][-1]["mountPath"])
