@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -20,8 +22,10 @@ from pg_guard.observe.audit import AuditLog, AuditUnavailable, Outcome, open_aud
 from pg_guard.observe.audit_lines import parse_line
 from pg_guard.observe.audit_sinks import SinkError
 from pg_guard.observe.audit_verify import Verifier
+from pg_guard.observe.context import request_scope
+from pg_guard.observe.logging import logging_to_output
 from pg_guard.report.schemas import document_schema
-from pg_guard.settings import AuditSettings, load_settings
+from pg_guard.settings import AuditSettings, LoggingSettings, Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -323,3 +327,42 @@ def test_no_secret_is_in_a_print_of_the_settings() -> None:
         sink="postgresql", dsn=SecretStr("postgresql://u:hunter22@h/d"), key=SecretStr("hunter22" * 2)
     )
     assert "hunter22" not in repr(audit) + str(audit) + audit.model_dump_json()
+
+
+# -- the log of the log ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_line_on_records_of_several_requests_carries_the_id_of_none() -> None:
+    stream, sink = io.StringIO(), Faulty()
+    sink.error = SinkError(0, "the disk is full")
+    sink.hold.clear()
+    log = AuditLog(sink)
+
+    async def request(name: str) -> None:
+        with request_scope(request_id=name), contextlib.suppress(AuditUnavailable):
+            await log.decided(ALLOWED, database="shop", operation="run")
+
+    with logging_to_output(Settings(logging=LoggingSettings(format="json")), stream):
+        waiting = [asyncio.create_task(request(f"r{number}")) for number in range(5)]
+        await asyncio.sleep(0)
+        sink.hold.set()
+        await asyncio.gather(*waiting)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    told = [line for line in lines if "not written" in line["event"]]
+    assert told
+    # One of them has begun the task that writes, and has no part in the others.
+    assert [line for line in told if "request_id" in line] == []
+    assert log.failures == 5
+
+
+async def test_a_record_that_came_too_late_is_one_failure() -> None:
+    sink = Faulty()
+    sink.error = SinkError(0, "the disk is full")
+    sink.hold.clear()
+    log = AuditLog(sink, timeout=0.05)
+    with pytest.raises(AuditUnavailable):
+        await log.decided(ALLOWED, database="shop", operation="run")
+    assert (log.failures, log.state.failed, log.state.available) == (1, 1, False)
+    sink.hold.set()
+    await log.close()
+    assert log.failures == 1
