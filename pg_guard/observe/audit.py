@@ -272,7 +272,11 @@ class AuditLog:
     def _failed(self, why: str, count: int) -> None:
         self.failures += count
         self.last_error = why
-        _log.error("audit log: %d line(s) not written: %s", count, why)
+        if count:
+            _log.error("audit log: %d line(s) not written: %s", count, why)
+        else:
+            # Whoever waited for them was told already.
+            _log.warning("audit log: %s", why)
 
 
 def _retrieve(done: asyncio.Future[None]) -> None:

@@ -19,7 +19,7 @@ __all__ = ["library_text", "own_words", "without_quotes"]
 OWN: Final = "pg_guard"
 
 # These tell addresses, status codes and counts, and kinds of errors. The redaction sees to what an address may hold.
-_PLAIN: Final = ("asyncio", "httpx", "httpx2", "openai", "opentelemetry", "stamina", "uvicorn")
+_PLAIN: Final = ("asyncio", "httpx", "httpx2", "openai", "stamina", "uvicorn")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z'-]*[.,;:]?")
 _MARK: Final = "…"
 

@@ -41,6 +41,7 @@ def lines(tell: Any) -> list[dict[str, Any]]:
         ("httpcore2.http11", "receive_response_headers.complete return_value=(b'set-cookie', b'planted-6f1e')", (), "…"),
         ("urllib3.connectionpool", '%s://%s:%s "%s %s %s" %s %s', ("http", "h", 1, "POST", PLANTED, "", 200, 0), None),
         ("asyncpg", "%s", (PLANTED,), "%s"),
+        ("opentelemetry.exporter.otlp", "Failed to export logs batch code: %s, reason: %s", (500, PLANTED), None),
         ("some.library", "%(sql)s", ({"sql": PLANTED},), "%(sql)s"),
         # These say nothing of that kind.
         ("uvicorn.error", "Started server process [%d]", (7,), "Started server process [7]"),
