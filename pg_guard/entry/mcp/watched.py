@@ -7,6 +7,7 @@ of a mounted ConfigMap by themselves.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import stat
@@ -119,7 +120,7 @@ def _beside(policy: Path) -> Iterator[Path]:
     try:
         with os.scandir(policy.parent) as entries:
             names = [entry.name for entry in itertools.islice(entries, _MOST_FILES)]
-    except OSError:
+    except (OSError, ValueError):
         return
     yield from (policy.parent / name for name in names if name.endswith(_SUFFIXES))
 
@@ -132,6 +133,7 @@ def _expanded(files: Iterable[Path]) -> Iterator[Path]:
 
 
 def _inside(directory: Path) -> Iterator[Path]:
-    # What goes away meanwhile is passed over.
-    for where, _, names in os.walk(directory):
-        yield from (Path(where, name) for name in names if name.endswith(_SUFFIXES))
+    # What goes away meanwhile is passed over; a NUL in a path is an error of another kind.
+    with contextlib.suppress(ValueError):
+        for where, _, names in os.walk(directory):
+            yield from (Path(where, name) for name in names if name.endswith(_SUFFIXES))

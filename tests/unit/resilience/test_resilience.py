@@ -30,11 +30,15 @@ class FinalError(Exception):
     pass
 
 
-def make(**given: object) -> Resilience:
+def limits(**given: object) -> ResilienceSettings:
     """With quick retries; what belongs to calls is given to those of models and of databases alike."""
     calls: dict[str, object] = {"retry_delay": 0.001, "retry_max_delay": 0.002, "retries": 0}
     calls |= {name: given.pop(name) for name in CallSettings.model_fields.keys() & given.keys()}
-    return Resilience(ResilienceSettings.model_validate({"model": calls, "database": calls} | given))
+    return ResilienceSettings.model_validate({"model": calls, "database": calls} | given)
+
+
+def make(**given: object) -> Resilience:
+    return Resilience(limits(**given))
 
 
 class Scripted:
@@ -344,3 +348,55 @@ async def test_without_redis_each_replica_goes_on_alone(caplog: pytest.LogCaptur
 async def test_an_address_that_is_none() -> None:
     with pytest.raises(UsageError, match="shared state cannot be set up"):
         make(redis_url=SecretStr("nonsense://x"))
+
+
+# -- other limits while it runs ----------------------------------------------------------------------------------------
+
+
+async def test_slots_can_become_more_and_fewer_while_they_are_held() -> None:
+    resilience = make(concurrency=2, queue_size=100)
+    running, most = 0, 0
+    release = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal running, most
+        async with resilience.query_slot():
+            running += 1
+            most = max(most, running)
+            await release.wait()
+            running -= 1
+
+    tasks = [asyncio.create_task(work()) for _ in range(10)]
+    for wanted in (4, 1, 3):
+        resilience.adopt(limits(concurrency=wanted, queue_size=100))
+        await asyncio.sleep(0.01)
+        # Who has a slot keeps it.
+        assert running == 4
+    release.set()
+    await asyncio.gather(*tasks)
+    assert most == 4
+    assert resilience.snapshot()["queries"] == {"running": 0, "waiting": 0}
+    most = 0
+    await asyncio.gather(*(work() for _ in range(10)))
+    assert most <= 3
+    resilience.adopt(limits(concurrency=1, queue_size=0))
+    async with resilience.query_slot():
+        with pytest.raises(Busy):
+            await work()
+
+
+async def test_a_circuit_takes_other_limits() -> None:
+    resilience = make(breaker_threshold=5)
+    failing = Scripted(*(TransientError() for _ in range(10)))
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            await resilience.call_database("shop", failing)
+    resilience.adopt(limits(breaker_threshold=3))
+    with pytest.raises(TransientError):
+        await resilience.call_database("shop", failing)
+    with pytest.raises(CircuitOpen):
+        await resilience.call_database("shop", failing)
+    # The time until it is tried again is counted anew.
+    resilience.adopt(limits(breaker_threshold=3, breaker_recovery=0.001))
+    await asyncio.sleep(0.01)
+    assert await resilience.call_database("shop", Scripted()) == 1
