@@ -24,6 +24,7 @@ from tests.support.reloading import (
     A,
     B,
     decisions,
+    lines_of,
     refused,
     reloaded,
     replace,
@@ -305,3 +306,38 @@ async def test_databases_come_and_go(demo_dsn: str, policy: Path, tmp_path: Path
             assert await databases(client) == {"second": ""}
     finally:
         await watcher.close()
+
+
+async def test_a_reload_does_not_keep_the_server_from_ending(demo_dsn: str, policy: Path, tmp_path: Path) -> None:
+    """Tests that would take minutes are given up; nothing of what they were for comes into force."""
+    columns = ", ".join(f"coalesce(o.total, o.id + {number})" for number in range(600))
+    heavy = f"SELECT {columns} FROM orders o"
+    lines = [f"- {{name: heavy {number}, sql: *heavy, expect: deny}}" for number in range(3_000)]
+    first = f"- {{name: heavy, sql: &heavy {json.dumps(heavy)}, expect: deny}}"
+    limits: dict[str, Any] = {"reload": {"watch": False, "tests_timeout": 3_600}}
+    async with running(demo_dsn, policy, tmp_path, **limits) as server, server.client(mode=MODERN) as client:
+        assert await decisions(client) == A
+        replace(policy, TEXTS["b"] + "\n".join(["tests:", first, *lines]) + "\n")
+        server.process.send_signal(signal.SIGHUP)
+        [line, *_] = await reloaded(server, 1, "reload: tests of the policy run")
+        assert line["tests"] > 0
+        # Meanwhile there is no other policy, and no other answer.
+        assert await decisions(client) == A
+        assert (await call(client, "run_sql", sql=CUSTOMERS))["decision"] == "allow"
+        for _ in range(3):
+            server.process.send_signal(signal.SIGHUP)
+        assert await server.stop(signal.SIGTERM) == 143
+        assert not lines_of(server, "reloaded")
+        assert "Traceback" not in "\n".join(server.log)
+
+
+async def test_tests_that_take_too_long_refuse_the_policy(demo_dsn: str, policy: Path, tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"reload": {"watch": False, "tests_timeout": 0.000_001}}
+    test = {"tests": [{"name": "one", "sql": "SELECT 1", "expect": "allow"}]}
+    async with running(demo_dsn, policy, tmp_path, **limits) as server, server.client(mode=MODERN) as client:
+        replace(policy, text_of("b", DENIED_CUSTOMERS, test))
+        server.process.send_signal(signal.SIGHUP)
+        [line] = await refused(server)
+        assert line["code"] == "policy-invalid"
+        assert "its tests take longer than 1e-06 s" in "\n".join(server.log)
+        assert await decisions(client) == A
