@@ -7,6 +7,7 @@ told must be right; an error is accepted only where it was asked for, or while a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ __all__ = ["WORKERS", "Load"]
 MODES = ("legacy", MODERN)
 SECONDS = 60.0
 WORKERS = 6
+# A third of them is left unread, and the server keeps fifty.
+KEPT_RESULTS = 30
 
 
 class Load:
@@ -54,6 +57,18 @@ class Load:
         self._tasks: list[asyncio.Task[None]] = []
         self._idle = 0
         self.ending = False
+
+    async def fill(self) -> None:
+        """Every action a few times, and as many results that nobody reads as a server keeps: what is bounded is full then."""
+        dice = random.Random(self._seed)
+
+        async def some(mode: str) -> None:
+            async with self._server.client(self._tokens[0], mode) as client:
+                for name in (*ACTIONS, *["long"] * KEPT_RESULTS):
+                    with contextlib.suppress(Unexcused):
+                        await ACTIONS[name](self._server, client, self._tokens[0], self._ledger, dice)
+
+        await asyncio.gather(*(some(mode) for mode in MODES for _ in range(WORKERS // len(MODES))))
 
     def start(self, workers: int) -> None:
         """Let workers begin."""

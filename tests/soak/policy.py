@@ -9,7 +9,7 @@ __all__ = ["Policy"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CHANGES: Final = (
-    ("statement_timeout: 10s", "statement_timeout: 2s"),
+    ("statement_timeout: 10s", "statement_timeout: 3s"),
     ("rows: 500", "rows: 2000"),
     ("  user_defined: allow_listed", "    - pg_catalog.pg_sleep(double precision)\n  user_defined: allow_listed"),
 )

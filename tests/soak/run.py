@@ -127,7 +127,7 @@ async def _serving(
             "database": recovery,
             "requests_per_minute": 100_000,
         },
-        audit={"sink": "file", "path": "audit.jsonl", "rotate_bytes": 1_000_000},
+        audit={"sink": "file", "path": "audit.jsonl", "rotate_bytes": 1_000_000, "timeout": 20.0},
     ) as server:  # fmt: skip
         yield server
 
@@ -159,6 +159,7 @@ class _Run:
         watching = asyncio.create_task(self._watch())
         try:
             await self._settle("start")
+            await self._load.fill()
             self._began = time.monotonic()
             self._load.start(WORKERS)
             for third in range(THIRDS):
