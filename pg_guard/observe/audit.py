@@ -319,12 +319,12 @@ async def open_audit_log(settings: AuditSettings) -> AuditLog | None:
 def _sink(settings: AuditSettings, anchors: Anchors | None) -> Sink:
     if settings.sink == "stdout":
         # A descriptor of its own: what else is printed later cannot close it.
-        return StreamSink(os.dup(1))
+        return StreamSink(os.dup(1), anchors=anchors)
     if settings.sink == "postgresql":
         from pg_guard.observe.audit_store import StoreSink
 
         assert settings.dsn is not None  # the settings demand it
-        return StoreSink(settings.dsn.get_secret_value(), timeout=settings.timeout)
+        return StoreSink(settings.dsn.get_secret_value(), timeout=settings.timeout, anchors=anchors)
     if settings.sink == "opentelemetry":
         from pg_guard.observe.audit_otel import OtelSink, OtlpLink
 

@@ -18,6 +18,7 @@ from pg_guard.observe.audit_lines import ANCHOR_SCHEMA, Head, anchor_line
 from pg_guard.observe.audit_sinks import now
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = ["Anchors", "read_anchors"]
@@ -72,6 +73,12 @@ class Anchors:
         else:
             self.noted += 1
             self._last = head
+
+    def note_due(self, heads: Iterable[Head]) -> None:
+        """Write those of these ends whose time it is."""
+        for head in heads:
+            if self.due(head):
+                self.note(head)
 
     def compare(self, head: Head) -> None:
         """Say in the log, once, when the chain goes on before its last anchor: then its end was cut off."""

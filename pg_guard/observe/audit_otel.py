@@ -102,17 +102,12 @@ class OtelSink:
                 raise SinkError(max(0, written - begun), error.message) from None
             written += len(batch)
             self._head = self._confirmed = batch[-1].head
-            self._note(batch)
+            if self._anchors is not None:
+                self._anchors.note_due(line.head for line in batch)
 
     def _started(self) -> Content:
         after = self._confirmed._asdict() if self._confirmed is not None else None
         return {"event": "started", "time": now(), "after": after}
-
-    def _note(self, batch: Sequence[_Line]) -> None:
-        if self._anchors is not None:
-            for line in batch:
-                if self._anchors.due(line.head):
-                    self._anchors.note(line.head)
 
     async def close(self) -> None:
         """Note the chain's end, and let go of the collector."""
@@ -186,7 +181,9 @@ class OtlpLink:
             from pg_guard.observe.audit_confirmed import confirming_session
         except ImportError as error:
             raise SinkError(0, f"OpenTelemetry: {error.name} is not installed, or too old: {_INSTALL}") from None
-        named = environment.get("OTEL_SERVICE_NAME") or "service.name=" in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+        named = environment.get("OTEL_SERVICE_NAME") or "service.name=" in environment.get(
+            "OTEL_RESOURCE_ATTRIBUTES", ""
+        )
         own = {} if named else {SERVICE_NAME: "pg-guard"}
         self._record: Callable[..., ReadableLogRecord] = ReadableLogRecord
         self._resource = Resource.create(own)

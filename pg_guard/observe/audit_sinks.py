@@ -17,6 +17,7 @@ from pg_guard.observe.audit_lines import Content, Head
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pg_guard.observe.audit_anchors import Anchors
     from pg_guard.observe.audit_file import AuditFile
 
 __all__ = ["FileSink", "Sink", "SinkError", "StreamSink", "now"]
@@ -99,10 +100,12 @@ class StreamSink:
 
     Args:
         fd: The stream's file descriptor.
+        anchors: Where the chain's end is noted.
     """
 
-    def __init__(self, fd: int = 1) -> None:
+    def __init__(self, fd: int = 1, *, anchors: Anchors | None = None) -> None:
         self._fd = fd
+        self._anchors = anchors
         self._head = Head.new()
 
     async def open(self) -> None:
@@ -126,6 +129,10 @@ class StreamSink:
                     os.write(self._fd, b"\n")
                 raise SinkError(number, f"standard output: {error.strerror or error}") from None
             self._head = head
+            if self._anchors is not None:
+                self._anchors.note_due((head,))
 
     async def close(self) -> None:
-        """Nothing to do."""
+        """Note the chain's end."""
+        if self._anchors is not None and self._head.seq:
+            await asyncio.to_thread(self._anchors.note, self._head)

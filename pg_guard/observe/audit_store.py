@@ -21,6 +21,8 @@ from pg_guard.observe.audit_sinks import SinkError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pg_guard.observe.audit_anchors import Anchors
+
 __all__ = ["SCHEMA", "StoreSink", "insert_lines", "said"]
 
 SCHEMA: Final = "guard_audit"
@@ -37,11 +39,14 @@ class StoreSink:
     Args:
         dsn: Connection URI of the database.
         timeout: Seconds that a connection or a transaction may take.
+        anchors: Where the chain's end is noted.
     """
 
-    def __init__(self, dsn: str, *, timeout: float = 5.0) -> None:
+    def __init__(self, dsn: str, *, timeout: float = 5.0, anchors: Anchors | None = None) -> None:
         self._dsn = dsn
         self._timeout = timeout
+        self._anchors = anchors
+        self._last: Head | None = None
         self._connection: asyncpg.Connection[Any] | None = None
 
     def __repr__(self) -> str:
@@ -72,7 +77,11 @@ class StoreSink:
                 await self._disconnect()
         connection = await self._connected()
         async with connection.transaction():
-            await insert_lines(connection, contents)
+            heads = await insert_lines(connection, contents)
+        if heads:
+            self._last = heads[-1]
+            if self._anchors is not None:
+                await asyncio.to_thread(self._anchors.note_due, heads)
 
     async def _connected(self) -> asyncpg.Connection[Any]:
         if self._connection is None or self._connection.is_closed():
@@ -85,15 +94,17 @@ class StoreSink:
             self._connection = None
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Note the last line of this server, and close the connection."""
+        if self._anchors is not None and self._last is not None:
+            await asyncio.to_thread(self._anchors.note, self._last)
         if self._connection is not None:
             with contextlib.suppress(Exception):
                 await self._connection.close(timeout=self._timeout)
             self._connection = None
 
 
-async def insert_lines(connection: asyncpg.Connection[Any], contents: Sequence[Content]) -> None:
-    """Add lines to the chain, inside of a transaction.
+async def insert_lines(connection: asyncpg.Connection[Any], contents: Sequence[Content]) -> list[Head]:
+    """Add lines to the chain, inside of a transaction; the chain's end after each of them.
 
     Raises:
         SinkError: The tables have no chain yet.
@@ -103,16 +114,18 @@ async def insert_lines(connection: asyncpg.Connection[Any], contents: Sequence[C
     if found is None:
         raise SinkError(0, f"the audit database: {SCHEMA}.head is empty: run pg-guard audit-store migrate")
     head = Head(found["chain"], found["seq"], found["hash"])
-    rows = []
+    rows, heads = [], []
     for content in contents:
         line, head = head.link(content)
         rows.append(_row(content, head.seq, line))
+        heads.append(head)
     if rows:
         await connection.executemany(_INSERT, rows)
         await connection.execute(
             f"UPDATE {SCHEMA}.head SET seq = $1, hash = $2",  # noqa: S608 - as above
             *(head.seq, head.hash),
         )
+    return heads
 
 
 def _row(content: Content, seq: int, line: bytes) -> tuple[object, ...]:

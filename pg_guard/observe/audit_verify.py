@@ -47,6 +47,7 @@ class VerifyReport:
         notes: What a reader should know although it may be right.
         unfinished: Decisions to run a statement that no outcome refers to.
         pruned: Chains whose beginning was deleted because it was old, as the log itself says.
+        absent: Chains of collected lines that anchors know and no line is of.
     """
 
     lines: int = 0
@@ -57,12 +58,15 @@ class VerifyReport:
     notes: list[str] = field(default_factory=list)
     unfinished: int = 0
     pruned: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
 
     def require_beginning(self, first_file: str) -> None:
         """Hold it for broken when a chain does not begin with its first line, and the log does not say that it was deleted."""
         for chain, (first, _) in self.chains.items():
             if first > 1 and chain not in self.pruned and self.broken is None:
                 self.broken = Broken(first_file, 1, f"chain {chain} begins at line number {first}: lines are missing")
+        for chain in sorted(self.absent):
+            self.broken = self.broken or Broken(first_file, 0, f"an anchor knows chain {chain}, and no line is of it")
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON values."""
@@ -275,7 +279,10 @@ class Verifier:
         report = self.report
         for chain, seq in sorted(self._anchors, reverse=True):
             head = report.chains.get(chain, (0, None))[1]
-            if head is None:
+            if head is None and self._arrivals is not None:
+                # A collector's older files are somewhere else, with the chains of processes that have ended.
+                report.absent.add(chain)
+            elif head is None:
                 report.broken = Broken(last_file, 0, f"an anchor knows chain {chain}, and no line is of it")
             elif seq > head.seq:
                 report.broken = Broken(
@@ -283,6 +290,8 @@ class Verifier:
                 )
             if report.broken is not None:
                 return
+        if report.absent:
+            report.notes.append(f"anchors know {len(report.absent)} more chain(s), which are not in these files")
         if not self._anchors:
             report.notes.append("no anchors were given: lines missing at the very end cannot be told")
 

@@ -318,6 +318,24 @@ async def test_anchors_are_noted_when_lines_are_confirmed(collector: LogCollecto
     assert anchors[-1].hash == collector.bodies()[-1]["hash"]
 
 
+async def test_chains_of_other_files_are_a_note_unless_all_is_asked_for(
+    collector: LogCollector, tmp_path: Path
+) -> None:
+    place = tmp_path / "anchors.jsonl"
+    for _ in range(2):
+        sink = OtelSink(OtlpLink, anchors=Anchors(place))
+        await sink.append([{"event": "decision", "time": "2026-01-31T00:00:00Z"}])
+        await sink.close()
+    both = collector.export(tmp_path / "both.json")
+    del collector.requests[0]
+    newer = collector.export(tmp_path / "newer.json")
+    for path, complete, code in ((both, True, 0), (newer, False, 0), (newer, True, 1)):
+        arguments = ("--complete",) if complete else ()
+        done = await asyncio.to_thread(command, "audit", "verify", path, "--anchors", place, *arguments)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert ("1 more chain(s)" in done.stdout) == (path == newer)
+
+
 # -- commands --------------------------------------------------------------------------------------------------------------------
 
 

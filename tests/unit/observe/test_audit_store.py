@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from pg_guard.errors import DatabaseError, UsageError
+from pg_guard.observe.audit_anchors import Anchors, read_anchors
 from pg_guard.observe.audit_sinks import SinkError
 from pg_guard.observe.audit_store import StoreSink
 from pg_guard.observe.audit_tables import Dropped, export_lines, migrate, prune
@@ -20,6 +21,7 @@ from pg_guard.observe.audit_verify import Verifier, VerifyReport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 
 def dsn_with(dsn: str, *, database: str, user: str = "") -> str:
@@ -233,6 +235,25 @@ async def test_the_command_asks_for_yes(store: str) -> None:
         code, output, errors = await asyncio.to_thread(run, "--older-than", wrong, "--yes")
         assert (code, output) == (2, "")
         assert "13months" in errors
+
+
+async def test_anchors_of_several_servers_fit_the_chain(store: str, tmp_path: Path) -> None:
+    await migrate(store, today=JUNE)
+    place = tmp_path / "anchors.jsonl"
+    one, two = StoreSink(store, anchors=Anchors(place, every=3)), StoreSink(store, anchors=Anchors(place, every=3))
+    for number in range(4):
+        await one.append([content(number)])
+        await two.append([content(number), content(number)])
+    await one.close()
+    await two.close()
+    anchors, bad = read_anchors(place)
+    assert bad == []
+    assert [anchor.seq for anchor in anchors] == [3, 6, 9, 12, 10]
+    verifier = Verifier(anchors)
+    verifier.read([line async for line in export_lines(store)][:-1], "store")
+    broken = verifier.finish("store").broken
+    assert broken is not None
+    assert "the end is cut off" in broken.message
 
 
 async def test_tampering_in_the_table_is_told(store: str) -> None:
