@@ -1,10 +1,12 @@
 """What the image installs. In: the environment that the tests ran in. Out: every package below pg-guard, with its version.
 
-.venv/bin/python deploy/docker/requirements.py >deploy/docker/requirements.txt
+Run it with the Python of the image's minor version, as some packages need others on some versions only:
+`.venv/bin/python deploy/docker/requirements.py >deploy/docker/requirements.txt`
 """
 
 from __future__ import annotations
 
+import platform
 import sys
 from importlib.metadata import distribution
 
@@ -13,6 +15,9 @@ from packaging.utils import canonicalize_name
 
 EXTRAS = ("otel", "redis")
 """What a server in a container may need beside pg-guard itself."""
+
+NEWEST = {"python_full_version": ".".join((*platform.python_version_tuple()[:2], "99"))}
+"""The image has the newest patch of its version, whatever this one is."""
 
 
 def closure(name: str, extras: tuple[str, ...], found: dict[str, str], seen: set[tuple[str, str]]) -> None:
@@ -23,7 +28,7 @@ def closure(name: str, extras: tuple[str, ...], found: dict[str, str], seen: set
         seen.add((name, extra))
         for line in distribution(name).requires or ():
             needed = Requirement(line)
-            if needed.marker is not None and not needed.marker.evaluate({"extra": extra}):
+            if needed.marker is not None and not needed.marker.evaluate({**NEWEST, "extra": extra}):
                 continue
             if extra and (needed.marker is None or "extra" not in str(needed.marker)):
                 continue
