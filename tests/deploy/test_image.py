@@ -150,8 +150,10 @@ def listed() -> dict[str, str]:
 )
 def test_the_list_holds_every_package_that_a_server_needs() -> None:
     written = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, check=True, timeout=60).stdout
-    # Versions are of the day that it was written; names change with what pg-guard needs.
-    assert {line.split("==")[0] for line in written.splitlines()[1:]} == set(listed())
+    found = dict(line.split("==") for line in written.splitlines()[1:])
+    if any(found.get(name) not in (None, version) for name, version in listed().items()):
+        pytest.skip("this environment has other versions than the list, which may need other packages")
+    assert found == listed(), "write it anew with deploy/docker/requirements.py"
 
 
 def test_the_versions_are_ones_that_pg_guard_takes() -> None:
@@ -159,6 +161,7 @@ def test_the_versions_are_ones_that_pg_guard_takes() -> None:
     for line in importlib.metadata.requires("pg-guard") or []:
         needed = Requirement(line)
         if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in ("otel", "redis")):
+            assert canonicalize_name(needed.name) in versions, "write it anew with deploy/docker/requirements.py"
             assert needed.specifier.contains(versions[canonicalize_name(needed.name)]), line
 
 
