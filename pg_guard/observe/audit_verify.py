@@ -230,6 +230,8 @@ class Verifier:
             self._finish_links()
         if report.broken is None:
             self._finish_anchors(last_file)
+        if not report.lines:
+            report.notes.append("there is no line of an audit log in what was given")
         return report
 
     def _finish_arrivals(self) -> None:

@@ -220,7 +220,11 @@ class Metrics:
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """All metrics, and the content type; in the form that the Accept header asks for."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):
+            # The library cannot compare a version that is none.
+            encode, content_type = choose_encoder("")
         # The times at which series began double them, and nobody asked for them.
         return encode(_WithoutBirth(self._registry)), content_type
 

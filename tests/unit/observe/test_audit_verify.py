@@ -229,3 +229,9 @@ def test_statements_that_have_no_outcome_are_counted() -> None:
     report = verified(lines)
     assert (report.decisions, report.unfinished) == (4, 1)
     assert any("1 statement(s) have no outcome" in note for note in report.notes)
+
+
+def test_that_there_is_nothing_is_said() -> None:
+    report = verified([])
+    assert report.broken is None
+    assert "no line of an audit log" in report.notes[-1]

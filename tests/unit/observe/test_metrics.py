@@ -149,6 +149,12 @@ def test_both_forms_of_text_are_served_without_times_of_birth() -> None:
         assert b"_created" not in body
 
 
+@pytest.mark.parametrize("version", ["zzz", "1.x", "", "²", "9" * 50, "-1", "1" * 5_000])
+def test_a_version_that_nobody_knows_is_answered(version: str) -> None:
+    body, _ = Metrics().exposition(f"application/openmetrics-text; version={version}; escaping={version}, text/plain")
+    assert b"pg_guard_queue_depth" in body
+
+
 def test_labels_are_those_of_the_description() -> None:
     metrics = Metrics()
     metrics.watch(lambda: STATE)
