@@ -203,6 +203,44 @@ def test_what_cannot_be_meant_ends_at_once(arguments: list[str], said: str) -> N
     assert said in errors
 
 
+@pytest.fixture
+def without_names(tmp_path: Path) -> Iterator[list[str]]:
+    """Words before a command for which looking up a name takes minutes: nobody answers where names are asked for."""
+    file = tmp_path / "resolv.conf"
+    file.write_text(f"nameserver {ADDRESS}\noptions timeout:30 attempts:5\n", encoding="utf-8")
+    bind = f'mount --bind "{file}" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
+    words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", bind, "sh"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        try:
+            silent.bind((ADDRESS, 53))
+            able = subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0
+        except OSError:
+            able = False
+        if not able:
+            pytest.skip("needs the right to make namespaces and to listen on port 53")
+        yield words
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_name_that_takes_minutes_to_look_up_does_not_hold_it(without_names: list[str], stopped: bool) -> None:
+    process = subprocess.Popen(
+        [*without_names, *COMMAND, "--dsn", "postgresql://reader@db.example/shop", "--timeout", "3600" if stopped else "3"],
+        cwd="/", env=clean_environment(), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        if stopped:
+            assert process.stderr is not None
+            assert "no answer from db.example in time" in process.stderr.readline()
+            process.send_signal(signal.SIGTERM)
+        # Looking it up once would take longer than this waits.
+        code, said = ended(process)
+        assert code == (143 if stopped else 2)
+        assert "stopped by SIGTERM" in said if stopped else "no answer from db.example in time" in said
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_no_connection_stays_behind(strict: EmbeddedServer) -> None:
     ended(waiting("--dsn", uri(strict, "reader")))
     deadline = time.monotonic() + 30

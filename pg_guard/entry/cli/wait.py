@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -36,6 +39,7 @@ _LAST_TRY: Final = 0.2
 _FIRST_WORD: Final = 2.0
 _NEXT_WORD: Final = 5.0
 _NOT_REACHED: Final = 2
+_LOOKUP: Final = "lookup"
 
 
 @click.command(
@@ -86,6 +90,21 @@ def wait(policy_path: str | None, dsn: str | None, config_path: str | None, seco
 
 
 async def _run(uris: Mapping[str, str], seconds: float) -> int:
+    """Wait, and leave in time also while names are being looked up: nothing can end that, and it may take longer than the bound."""
+    lookups = ThreadPoolExecutor(thread_name_prefix=_LOOKUP)
+    asyncio.get_running_loop().set_default_executor(lookups)
+    code = await _wait_or_stop(uris, seconds)
+    lookups.shutdown(wait=False, cancel_futures=True)
+    left = [thread for thread in threading.enumerate() if thread.name.startswith(_LOOKUP)]
+    deadline = time.monotonic() + _LAST_TRY
+    for thread in left:
+        thread.join(max(deadline - time.monotonic(), 0))
+    if any(thread.is_alive() for thread in left):
+        os._exit(code)
+    return code
+
+
+async def _wait_or_stop(uris: Mapping[str, str], seconds: float) -> int:
     """Wait, and end at once when a signal comes: as the first process of a container nothing else would end it."""
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
