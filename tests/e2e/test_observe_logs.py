@@ -66,6 +66,7 @@ PLANTED = (PASSWORD, KEY, TOKEN, LITERAL, ROW, QUESTION, COLLECTOR_KEY, "another
 SETTINGS = {
     "PG_GUARD_MODEL__KEY": KEY,
     "PG_GUARD_MODEL__TIMEOUT": "0.5",
+    "PG_GUARD_RESILIENCE__MODEL__RETRIES": "0",
     "PG_GUARD_OBSERVABILITY__TOKEN": TOKEN,
     "PG_GUARD_LOGGING__LEVEL": "debug",
     "PG_GUARD_LOGGING__LIBRARIES": "debug",
@@ -151,6 +152,7 @@ async def test_what_is_planted_is_in_no_line_over_http(server_dsn: str, demo_dsn
             chosen: dict[str, Any] = {
                 "logging": {"level": "debug", "libraries": "debug", "format": "json"},
                 "model": {"base_url": model.url, "key": KEY, "timeout": 0.5},
+                "resilience": {"model": {"retries": 0}},
                 "observability": {"token": TOKEN},
             }
             async with served(dsn, policy, {"tokens": "tokens.yaml"}, tmp_path, **chosen) as server:
@@ -166,6 +168,22 @@ async def test_what_is_planted_is_in_no_line_over_http(server_dsn: str, demo_dsn
     assert token not in written
     # Nothing looks like the id of a session either: it is a key.
     assert re.findall(r"session ID: [0-9a-f]", written) == []
+
+
+async def test_statements_in_full_hold_no_secret_of_the_deployment(
+    server_dsn: str, demo_dsn: str, tmp_path: Path
+) -> None:
+    async with watched_role(server_dsn, demo_dsn) as (dsn, _):
+        env = SETTINGS | {"PG_GUARD_LOGGING__STATEMENTS": "full"}
+        async with observed(dsn, tmp_path, **env) as server:
+            await server.run(f"SELECT 'password={PASSWORD}', '{KEY}', '{TOKEN}', '{COLLECTOR_KEY}', '{LITERAL}'")
+            await server.client.call_tool("ask", {"question": f"Is {PASSWORD} the key {KEY} of {QUESTION}?"})
+            [decision] = await server.lines_of("decision", 1)
+            [question] = await server.lines_of("question", 1)
+    assert decision["statement"] == f"SELECT 'password=***', '***', '***', '***', '{LITERAL}'"
+    assert question["question"] == f"Is *** the key *** of {QUESTION}?"
+    written = (tmp_path / "stderr").read_text(encoding="utf-8")
+    assert [secret for secret in (PASSWORD, KEY, TOKEN, COLLECTOR_KEY) if secret in written] == []
 
 
 async def test_a_question_is_told_as_the_settings_say(demo_dsn: str, tmp_path: Path) -> None:
