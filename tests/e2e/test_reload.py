@@ -66,6 +66,10 @@ async def test_sighup_puts_a_new_policy_in_force(demo_dsn: str, policy: Path, tm
         assert await server.stop(signal.SIGTERM) == 143
 
 
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
 async def test_what_cannot_be_used_leaves_everything_as_it_was(demo_dsn: str, policy: Path, tmp_path: Path) -> None:
     """A policy that is no YAML, one that is invalid, one whose test fails, none at all, a directory; then a good one."""
     token = {"observability": {"token": "may-reload-12345"}}
@@ -87,7 +91,11 @@ async def test_what_cannot_be_used_leaves_everything_as_it_was(demo_dsn: str, po
         await refused(server, len(wrong) + 1)
         make_directory(policy)
         server.process.send_signal(signal.SIGHUP)
-        line = (await refused(server, len(wrong) + 2))[-1]
+        await refused(server, len(wrong) + 2)
+        remove(policy)
+        link_to_itself(policy)
+        server.process.send_signal(signal.SIGHUP)
+        line = (await refused(server, len(wrong) + 3))[-1]
         assert (line["level"], line["status"], line["code"]) == ("error", "failed", "usage")
         assert await decisions(client) == A
         told = "\n".join(server.log)
