@@ -57,6 +57,7 @@ class Pod(NamedTuple):
     container: Container
     config: Volume
     token: str
+    scraper: str
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,7 @@ async def pod(directory: Path, dsn: str, redis_url: str) -> AsyncIterator[Pod]:
     address = urlsplit(dsn)
     config, secrets = Volume(directory / "config"), Volume(directory / "secrets")
     token = new_token(directory / "tokens.yaml", "probe")
+    scraper = new_token(directory / "tokens.yaml", "prometheus", "--scope", "observe")
     secrets.write(
         {
             "tokens.yaml": (directory / "tokens.yaml").read_text(),
@@ -115,7 +117,7 @@ async def pod(directory: Path, dsn: str, redis_url: str) -> AsyncIterator[Pod]:
         "PG_GUARD_PORT_8080_TCP_ADDR": "10.0.0.2",
     }
     async with container(CONTAINER["args"], environment) as running:
-        yield Pod(running, config, token)
+        yield Pod(running, config, token, scraper)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +140,17 @@ async def test_metrics_are_for_those_with_the_token(running: Pod) -> None:
     response = await running.container.get(path, host="10.42.0.7:9187", authorization=f"Bearer {SCRAPE}")
     assert response.status_code == 200
     assert "pg_guard_policy_info" in response.text
+
+
+async def test_what_each_token_opens_is_what_the_page_says(running: Pod) -> None:
+    scraper = {"authorization": f"Bearer {running.scraper}"}
+    assert (await running.container.get("/metrics", host="10.42.0.7:9187", **scraper)).status_code == 200
+    async with httpx2.AsyncClient(timeout=30) as client:
+        reload = running.container.observed + "/admin/reload"
+        assert (await client.post(reload, headers=scraper)).status_code in (401, 403)
+        assert (await client.post(reload, headers={"authorization": f"Bearer {SCRAPE}"})).status_code == 200
+    async with running.container.server.client(running.scraper) as client:
+        assert await call(client, "list_databases")
 
 
 @pytest.mark.parametrize(
