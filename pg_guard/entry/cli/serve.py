@@ -60,7 +60,8 @@ def serve(
     """Serve guarded databases to MCP clients.
 
     Speaks MCP on standard input and output; an MCP client starts it. With --http it serves many clients, each known by its
-    token. Every setting can also come from the environment, as in PG_GUARD_MODEL__KEY.
+    token. Every setting can also come from the environment, as in PG_GUARD_MODEL__KEY. At SIGHUP, and when their files change,
+    policies, packs and settings are read again.
 
     Exit codes: 0 closed by the client, 2 wrong usage or an unreachable database, 3 invalid policy or settings, 130 and 143 ended by
     SIGINT and SIGTERM.
