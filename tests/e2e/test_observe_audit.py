@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 
 from tests.support.collector import LogCollector
@@ -79,6 +80,39 @@ async def test_an_audit_log_that_fails_and_comes_back_is_seen(demo_dsn: str, tmp
         statements = [body["decision"]["statement"] for body in collector.bodies() if body["event"] == "decision"]
     assert statements == ["SELECT 1 AS n", "SELECT 2"]
     assert LITERAL not in (tmp_path / "stderr").read_text(encoding="utf-8")
+
+
+async def test_no_statement_runs_before_the_collector_has_confirmed_its_record(demo_dsn: str, tmp_path: Path) -> None:
+    async def ran() -> bool:
+        connection = await asyncpg.connect(demo_dsn)
+        try:
+            return bool(await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query = $1", SLOW))
+        finally:
+            await connection.close()
+
+    with LogCollector() as collector:
+        env = {
+            "PG_GUARD_AUDIT__SINK": "opentelemetry",
+            "PG_GUARD_AUDIT__TIMEOUT": "60",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_TRACES_EXPORTER": "none",
+        }
+        async with observed(demo_dsn, tmp_path, **env) as server:
+            await server.run("SELECT 1")
+            collector.release.clear()
+            known = len(collector.headers)
+            running = asyncio.create_task(server.run(SLOW))
+            async with asyncio.timeout(60):
+                while len(collector.headers) == known:  # noqa: ASYNC110 - of another thread
+                    await asyncio.sleep(0.01)
+                assert not await ran()
+                assert not running.done()
+                collector.release.set()
+                # What was not there before is there now.
+                while not await ran():  # noqa: ASYNC110 - of another process
+                    await asyncio.sleep(0.05)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_without_a_collector_a_server_does_not_start_unless_the_log_may_be_missing(
