@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 
 from pg_guard.observe.audit_file import parts_of
 from pg_guard.observe.audit_lines import parse_line
-from tests.support.observed import observed, value
+from tests.support.http_server import new_token, post, served
+from tests.support.observed import POLICY, observed, value
 from tests.support.scripted_model import Fail, Say, ScriptedModel
 
 if TYPE_CHECKING:
@@ -115,3 +118,21 @@ async def test_days_back_and_forth_change_nothing(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "no outcome" not in done.stdout
+
+
+async def test_a_token_ends_with_its_day_by_the_clock_of_the_moment(
+    demo_dsn: str, tmp_path: Path, clock: tuple[dict[str, str], Callable[[int], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables, set_clock = clock
+    for name, variable in variables.items():
+        monkeypatch.setenv(name, variable)
+    tomorrow = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1)
+    token = new_token(tmp_path / "tokens.yaml", "bi", "--expires", tomorrow.isoformat(), "--scope", "observe")
+    async with served(demo_dsn, POLICY, {"tokens": "tokens.yaml"}, tmp_path) as server:
+        headers = {"authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(timeout=30) as http:
+            for shift, expected in ((0, 200), (3 * DAY, 401), (0, 200), (-400 * DAY, 200), (400 * DAY, 401), (0, 200)):
+                set_clock(shift)
+                for path in ("/health/detailed", "/metrics"):
+                    assert (await http.get(server.origin + path, headers=headers)).status_code == expected, shift
+                assert ((await post(server, token)).status_code == 200) is (expected == 200)
