@@ -197,6 +197,27 @@ def test_verify_says_where_the_log_begins_and_complete_accepts_it(tmp_path: Path
     assert "lines are missing" in done.stdout
 
 
+@pytest.mark.parametrize("kill", [False, True])
+def test_several_writers_delete_together_and_some_are_killed(tmp_path: Path, kill: bool) -> None:
+    path = tmp_path / "audit.jsonl"
+    command = [sys.executable, "tests/support/audit_writer.py", str(path), "40", "never", "100000", "0", "2"]
+    writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(3)]
+    if kill:
+        for writer in writers[1:]:
+            assert writer.stdout is not None
+            for _ in range(15):
+                writer.stdout.readline()
+            writer.kill()
+    for number, writer in enumerate(writers):
+        writer.communicate()
+        assert writer.returncode == (-9 if kill and number else 0)
+    assert len(parts_of(path)) <= 3
+    report = verified(path)
+    report.require_beginning(path.name)
+    assert report.broken is None
+    assert report.pruned == set(report.chains)
+
+
 # -- clocks ----------------------------------------------------------------------------------------------------------------
 
 
