@@ -7,7 +7,9 @@ import contextlib
 import json
 import os
 import re
+import select
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +46,10 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("policy") / "policy.yaml"
     path.write_text(changed.replace("statement_timeout: 10s", "statement_timeout: 60s"), encoding="utf-8")
     return path
+
+
+def call_of(tool: str, **arguments: Any) -> dict[str, Any]:
+    return {"method": "tools/call", "params": {"name": tool, "arguments": arguments}}
 
 
 class Backends:
@@ -91,6 +97,7 @@ def assert_tidy(log: list[str], number: signal.Signals) -> None:
 
 
 SLEEP = "SELECT pg_sleep(50)"
+LONG = "SELECT repeat('x', 10000) AS x FROM generate_series(1, 500)"
 ASLEEP = f"query = '{SLEEP}' AND state = 'active'"
 
 
@@ -124,6 +131,7 @@ async def test_while_it_drains_nobody_comes_in_and_a_second_signal_hurries(
         assert (await other.get(f"{observed}/health/live")).status_code == 200
         for path in ("/mcp", "/health/ready", "/metrics"):
             await assert_turned_away(server, path)
+        server.process.send_signal(signal.SIGHUP)  # too late for a reload
         # Those that came before are still under way.
         assert await backends.count(ASLEEP) == 3
         assert server.process.returncode is None
@@ -197,6 +205,33 @@ async def test_a_client_that_sends_no_more_of_its_request_does_not_keep_it(
     assert reader.at_eof() or await reader.read() is not None
 
 
+async def test_a_client_that_reads_no_answers_does_not_keep_it(
+    backends: Backends, policy: Path, tmp_path: Path
+) -> None:
+    http = {"allow_anonymous": True, "drain_timeout": 0.2, "max_request_bytes": 100_000}
+    async with served(backends.dsn, policy, http, tmp_path) as server, httpx2.AsyncClient(timeout=30) as opening:
+        accept = {"accept": "application/json, text/event-stream"}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE}
+        opened = await opening.post(server.url, json=body, headers=accept)
+        host, _, port = server.origin.removeprefix("http://").partition(":")
+        request = json.dumps({"jsonrpc": "2.0", "id": 2, **call_of("run_sql", sql=LONG)})
+        head = (
+            f"POST /mcp HTTP/1.1\r\nhost: {host}:{port}\r\ncontent-type: application/json\r\n"
+            f"accept: {accept['accept']}\r\nmcp-session-id: {opened.headers['mcp-session-id']}\r\n"
+            f"mcp-protocol-version: 2025-06-18\r\ncontent-length: {len(request)}\r\n\r\n"
+        )
+        # A reader that wants nothing, behind the smallest window that there is.
+        deaf = socket.socket()
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        with deaf:
+            await asyncio.to_thread(deaf.connect, (host, int(port)))
+            await asyncio.to_thread(deaf.sendall, (head + request).encode())
+            await asyncio.to_thread(select.select, [deaf], [], [], 60)
+            assert await server.stop(signal.SIGTERM) == 143
+    assert_tidy(server.log, signal.SIGTERM)
+    assert await backends.count() == 0
+
+
 # -- over standard input and output ------------------------------------------------------------------------------------
 
 
@@ -219,7 +254,7 @@ class Child:
         await self.send({"method": "notifications/initialized"})
 
     async def call(self, number: int, tool: str, **arguments: Any) -> None:
-        await self.send({"id": number, "method": "tools/call", "params": {"name": tool, "arguments": arguments}})
+        await self.send({"id": number, **call_of(tool, **arguments)})
 
     async def end(self, *numbers: signal.Signals) -> list[str]:
         """Send signals; the lines of its standard error."""
@@ -230,10 +265,12 @@ class Child:
 
 
 @contextlib.asynccontextmanager
-async def child(dsn: str, policy: Path, *arguments: str, **env: str) -> AsyncIterator[Child]:
+async def child(
+    dsn: str, policy: Path, *arguments: str, stdout: int = subprocess.PIPE, **env: str
+) -> AsyncIterator[Child]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pg_guard", "serve", "--policy", str(policy), *arguments,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE,
         env={**os.environ, "PG_GUARD_DSN": dsn, **env},
     )  # fmt: skip
     try:
@@ -267,6 +304,31 @@ async def test_over_stdio_statements_and_models_are_cancelled_and_recorded(
     assert [line["status"] for line in outcomes(tmp_path / "audit.jsonl")] == ["cancelled"] * 2
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_over_stdio_a_client_that_reads_no_answers_does_not_keep_it(
+    backends: Backends, policy: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    audit = {"PG_GUARD_AUDIT__SINK": "file", "PG_GUARD_AUDIT__PATH": str(path)}
+    reading, writing = os.pipe()
+    # Not a stream of this event loop, which would read ahead.
+    async with child(backends.dsn, policy, stdout=writing, **audit) as server:
+        os.close(writing)
+        await server.send({"id": 1, "method": "initialize", "params": INITIALIZE})
+        await asyncio.to_thread(os.read, reading, 10)
+        await server.send({"method": "notifications/initialized"})
+        for each in (2, 3):
+            await server.call(each, "run_sql", sql=LONG)
+        async with asyncio.timeout(60):
+            while len(outcomes(path)) < 2:  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.02)
+        # A pipe holds 64 KiB: the server's thread is stuck in a write.
+        await server.end(number)
+        os.close(reading)
+    assert server.process.returncode == 128 + number
+    assert await backends.count() == 0
+
+
 # -- while it starts ---------------------------------------------------------------------------------------------------
 
 
@@ -291,7 +353,8 @@ async def test_it_ends_while_the_database_does_not_answer(policy: Path, transpor
         async with asyncio.timeout(60):
             while not nobody.accepted:  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.02)
-        log = await server.end(number)
+        # A reload that comes too early is none, and no end.
+        log = await server.end(signal.SIGHUP, number)
     assert server.process.returncode == 128 + number
     assert_tidy(log, number)
 
