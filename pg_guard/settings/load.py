@@ -121,7 +121,7 @@ def load_settings(path: str | Path | None = None, **given: Any) -> Settings:
     settings, invalid = _validated(layers)
     problems += invalid
     if settings is None or problems:
-        raise PolicyError(tuple(problems))
+        raise PolicyError(tuple(problems), subject="the settings are")
     files = [*([file] if file is not None else []), *([dotenv] if in_dotenv and dotenv is not None else []), *secrets]
     known = settings.read_from(
         overlay={name: value for name, value in os.environ.items() if name.startswith(OVERLAY_PREFIX)},

@@ -70,6 +70,7 @@ def test_validate_reports_settings_and_policies_with_all_their_problems(director
     (directory / "pg-guard.yaml").write_text(FILE + "moedl: {}\ncache: {interval: soon}\n", encoding="utf-8")
     process = run("config", "validate", "--config", "pg-guard.yaml", cwd=directory, PG_GUARD_SECURTY__ROLE="x")
     assert (process.returncode, process.stdout) == (3, "")
+    assert "the settings are invalid: 3 problems" in process.stderr
     for part in ("pg-guard.yaml:7:1", "did you mean model?", "cache.interval", "PG_GUARD_SECURTY__ROLE"):
         assert part in process.stderr
     (directory / "pg-guard.yaml").write_text(FILE, encoding="utf-8")
