@@ -21,6 +21,7 @@ from pg_guard.execute.databases import effective, open_databases
 from pg_guard.execute.deployed import deployed_policy
 from pg_guard.execute.inforce import policy_version
 from pg_guard.guard import Guard
+from pg_guard.observe.logging import change_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -108,6 +109,8 @@ async def build(service: Service, read: Callable[[], Settings], tried: Tried) ->
         Refused: Something is wrong; all that was found is in it.
     """
     now, policies = await asyncio.to_thread(_read, read, tried)
+    # What goes wrong from here on is told without the new secrets, too.
+    change_logging(service.settings, now)
     settings, restart = held(service.settings, now)
     candidate = Candidate(settings, restart, policies, model=service.model)
     errors: dict[str, PgGuardError] = {}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pg_guard.entry.mcp.candidates import Candidate
     from pg_guard.entry.mcp.service import Service
     from pg_guard.entry.sources import Sources
+    from pg_guard.execute.database import Database
 
 __all__ = ["Cause", "DatabaseReload", "ReloadReport", "Reloader", "reloading"]
 
@@ -181,11 +182,14 @@ class Reloader:
     async def _replace(self, cause: Cause, started: float) -> ReloadReport:
         service = self._service
         candidate = await build(service, self._sources.read, self._tried)
+        before = service.settings
         try:
             done = await self._put_in_force(candidate)
         except BaseException:
             await candidate.discard(service)
             raise
+        change_logging(candidate.settings, before)
+        service.observer.show_statements(candidate.settings.logging.statements)
         return ReloadReport(
             True, cause, _now(), time.perf_counter() - started, databases=done, restart=candidate.restart
         )
@@ -209,18 +213,20 @@ class Reloader:
             digests = {name: each.guard.policy.digest for name, each in before.items()}
             for name, guard in candidate.guards.items():
                 before[name].in_force.guard = guard
-            after = {name: candidate.opened.get(name) or before[name] for name in settings.databases}
+            opened, candidate.opened = candidate.opened, {}
+            after = {name: opened.get(name) or before[name] for name in settings.databases}
             for name, database in after.items():
                 database.in_force.files = candidate.policies[name].files
                 if database is before.get(name) and settings.cache != service.settings.cache:
                     database.in_force.refresh_every(settings.cache.interval if settings.cache.auto_refresh else None)
             service.databases.replace(after)
-            old = service.settings
             service.adopt(settings, candidate.model)
-            change_logging(settings, old)
-            service.observer.show_statements(settings.logging.statements)
         done = {
-            name: DatabaseReload(_outcome(name, candidate, before), digests.get(name, ""), database.guard.policy.digest)
+            name: DatabaseReload(
+                _outcome(before.get(name), database, changed=name in candidate.guards),
+                digests.get(name, ""),
+                database.guard.policy.digest,
+            )
             for name, database in after.items()
         }
         gone = {name: DatabaseReload("closed", digests[name]) for name in before if name not in after}
@@ -312,10 +318,10 @@ def _problems(name: str, error: PgGuardError) -> list[str]:
     return [f"database {name}: {error}" if name else str(error)]
 
 
-def _outcome(name: str, candidate: Candidate, before: Mapping[str, Any]) -> str:
-    if name in candidate.opened:
-        return "reconnected" if name in before else "opened"
-    return "changed" if name in candidate.guards else "unchanged"
+def _outcome(before: Database | None, after: Database, *, changed: bool) -> str:
+    if before is not after:
+        return "opened" if before is None else "reconnected"
+    return "changed" if changed else "unchanged"
 
 
 def _now() -> datetime.datetime:
