@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from pg_guard.facts import expressions, implicit, references
 from pg_guard.facts.names import PG, declared_arguments
 from pg_guard.facts.scopes import Expr, Scope
+from pg_guard.facts.spans import span_of
 from pg_guard.facts.subselects import has_sublink
-from pg_guard.facts.tautologies import follows
+from pg_guard.facts.tautologies import follows, range_text
 
 if TYPE_CHECKING:
     from pg_guard.catalog.model import Name
@@ -51,7 +52,9 @@ SQL_VALUE_FUNCTIONS = {
 _FOLLOWING = frozenset(
     {
         "date_trunc", "date_part", "extract", "date_bin", "date", "timezone", "to_char", "lower", "upper", "btrim", "ltrim",
-        "rtrim", "substr", "substring", "left", "right", "jsonb_extract_path_text", "jsonb_extract_path", "host",
+        "rtrim", "substr", "substring", "left", "right", "jsonb_extract_path_text", "jsonb_extract_path", "host", "split_part",
+        "age", "length", "char_length", "character_length", "octet_length", "jsonb_array_length", "json_array_length",
+        "cardinality", "position", "strpos", "mod",
     }
 )  # fmt: skip
 
@@ -99,15 +102,25 @@ def read_call(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         read_by = tuple(item for each in (*args, *order, condition) for item in each.items)
         inside = [*raw_args, *body.get("agg_order", ()), body.get("agg_filter", {})]
         scope.level.note_aggregate(read_by, hidden=any(map(has_sublink, inside)))
-    varying = [arg for arg in args if not arg.constant]
-    probe = varying[0].probe if len(varying) == 1 and name in _FOLLOWING else None
-    if probe is not None and not follows(name, [arg.value if arg.constant else None for arg in args]):
-        probe = None
+    # What reads no row, such as now(), is one value for all of them; a sub-select may read the row around it.
+    varying = [
+        arg for arg, raw in zip(args, raw_args, strict=False) if not arg.constant and (arg.items or has_sublink(raw))
+    ]
+    values = [arg.value if arg.constant else None for arg in args]
+    follows_one = (
+        len(varying) == 1
+        and name in _FOLLOWING
+        and not varying[0].lax
+        and all(each.schema == PG for each in call.candidates)
+        and follows(name, values)
+    )
     return Expr(
         result_type(reader, call, args, variadic=variadic),
         tuple(item for arg in args for item in arg.items),
         fields=_result_fields(reader, call, args, variadic=variadic),
-        probe=probe,
+        probe=varying[0].probe if follows_one else None,
+        value=range_text(name, args),
+        span=span_of(name, values) if follows_one else None,
         set_returning=any(arg.set_returning for arg in args) or any(each.returns_set for each in call.candidates),
         aggregate=any(arg.aggregate for arg in args) or (aggregate and "over" not in body),
     )

@@ -44,12 +44,13 @@ def read_cast(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         arg.direct if same else None,
         arg.constant,
         # Nearly all numbers are true.
-        arg.probe if type_ is None or type_.name != "bool" or not _is_whole(arg.type) else None,
+        arg.probe if (type_ is None or type_.name != "bool" or not _is_whole(arg.type)) and not arg.lax else None,
         None,
         arg.value,
         arg.set_returning,
         arg.aggregate,
         exact=arg.exact and _says_the_same(body, type_),
+        span=arg.span,
     )
 
 

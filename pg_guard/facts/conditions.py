@@ -9,6 +9,7 @@ from pg_guard.facts.formula import Condition, Equal, Held, InQuery, Matches, Or,
 from pg_guard.facts.names import PG
 from pg_guard.facts.narrowing import query_is_narrow
 from pg_guard.facts.scopes import Expr
+from pg_guard.facts.spans import takes_all
 from pg_guard.facts.subselects import closed, has_sublink, independent
 from pg_guard.facts.tautologies import is_tautology, is_wide
 from pg_guard.facts.validity import keep_values
@@ -73,6 +74,10 @@ def read_condition(reader: Reader, node: Node | None, scope: Scope, use: Use) ->
             return read_condition(reader, body.get("arg"), scope, use)
         finally:
             reader.leave()
+    if kind == "NullTest" and body.get("nulltesttype") == "IS_NOT_NULL" and _looks_into(body.get("arg", {})):
+        # As ``payload ? 'sku'``: hardly any key stands in every row.
+        part = expressions.read(reader, body["arg"], scope, use)
+        return [Restricts(part.probe)] if part.probe is not None else []
     value = expressions.read(reader, node, scope, use)
     if (
         kind == "NullTest"
@@ -89,6 +94,13 @@ def read_condition(reader: Reader, node: Node | None, scope: Scope, use: Use) ->
     if "ColumnRef" in negated and len(value.items) == 1:
         return [Restricts(value.items[0])]
     return []
+
+
+def _looks_into(node: Node) -> bool:
+    """``payload ->> 'sku'`` and the like: a part of a document, by constant keys."""
+    body = node.get("A_Expr", {})
+    operator = operators.operator_name(body.get("name", []))[1] if body.get("name") else ""
+    return operator in ("->", "->>", "#>", "#>>") and operands.is_constant(body.get("rexpr", {}))
 
 
 def _conclude_test(body: Node, value: Expr) -> list[Condition]:
@@ -185,9 +197,10 @@ def _conclude(
     if kind in ("AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM"):
         if left.direct is not None and equal and operands.same_constants(right_node):
             return [Held(left.direct, operands.texts(parts))]
-        if left.probe is not None and all(operands.given(part) is not None for part in parts) and not is_wide(parts):
-            return [Restricts(left.probe)]
-        return []
+        if left.probe is None or not all(operands.given(part, "BETWEEN") for part in parts) or is_wide(parts):
+            return []
+        whole = left.span is not None and takes_all(left.span, "BETWEEN", [part.value for part in parts])
+        return [] if whole else [Restricts(left.probe, strict=not left.lax)]
     found: list[Condition] = []
     single = parts[0] if len(parts) == 1 and kind != "AEXPR_OP_ANY" else None
     if equal:
@@ -211,14 +224,26 @@ def _conclude(
     if single is None:
         bounds = parts if operator == "=" else operands.elements(parts[0], right_node)
         if left.probe is not None and not any(part.items or is_tautology(operator, part) for part in bounds):
-            found.append(Restricts(left.probe))
+            whole = left.span is not None and takes_all(left.span, operator, [part.value for part in bounds])
+            found += [] if whole else [Restricts(left.probe, strict=not left.lax)]
         return found
     for one, other, flipped in ((left, single, False), (single, left, True)):
-        bound = operands.given(other)
         seen_as = _FLIPPED.get(operator, operator) if flipped else operator
-        if one.probe is not None and bound is not None and not is_tautology(seen_as, bound):
-            found.append(Restricts(one.probe, strict, _SIDES.get(seen_as, ""), bound.value))
+        bounds = operands.given(other, seen_as)
+        if one.probe is not None and bounds and not _takes_all(one, seen_as, bounds):
+            found.append(Restricts(one.probe, strict and not one.lax, _SIDES.get(seen_as, ""), bounds[0].value))
     return found
+
+
+def _takes_all(one: Expr, operator: str, bounds: tuple[Expr, ...]) -> bool:
+    """Is ``one operator bound`` always true, as far as its text tells? Of two bounds, between which it lies, both count."""
+    if len(bounds) == 2:
+        return is_tautology(">=", bounds[0]) and is_tautology("<=", bounds[1])
+    (bound,) = bounds
+    if one.span is not None and bound.value is not None:
+        return takes_all(one.span, operator, [bound.value])
+    # What a function cuts out of a text may be nothing in every row.
+    return is_tautology(operator, bound) or (bound.value == "" and one.direct is None)
 
 
 def _all_constant(kind: str, parts: tuple[Expr, ...], right_node: Node) -> bool:

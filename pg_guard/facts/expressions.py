@@ -145,6 +145,8 @@ def _read_common(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         # Written out for those who ask for sizes or constants; `'{…}'` would say the same.
         listed = ",".join(str(part.value) for part in parts)
         return merge(parts, type_)._replace(constant=True, value="{" + listed + "}")
+    if kind == "CoalesceExpr" and len(parts) > 1 and all(part.constant for part in parts[1:]):
+        return merge(parts, type_)._replace(probe=parts[0].probe, span=parts[0].span, lax=True)
     return merge(parts, type_)
 
 

@@ -6,11 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from pg_guard.facts.names import PG
+from pg_guard.facts.scopes import Expr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pg_guard.facts.scopes import Expr, Query
+    from pg_guard.facts.scopes import Query, Source
     from pg_guard.sql.witness import Node
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "same_constants",
     "texts",
 ]
+
+_TIMES = frozenset({"date", "timestamp", "timestamptz"})
 
 
 def as_regex(similar: str | None) -> str | None:
@@ -72,19 +75,49 @@ def _number_or_text(node: Node) -> str | None:
     return str(number.get("ival", 0)) if number is not None else literal(node)
 
 
-def given(value: Expr) -> Expr | None:
-    """What a column is compared with, if no other column of a stored row decides it: a constant, now(), a CTE of bounds."""
+def given(value: Expr, operator: str = "=") -> tuple[Expr, ...]:
+    """What a column is compared with, if no other column of a stored row decides it: a constant, now(), a CTE of bounds, a series.
+
+    Args:
+        value: The other side of the comparison.
+        operator: The comparison, seen from the column.
+
+    Returns:
+        The value; of a series the end, or for equality both ends, that the comparison rests on. Nothing where rows decide it.
+    """
     if not value.items:
-        return value
-    column = value.direct
-    if column is None or column.merged:
-        return None
+        return (value,)
+    column = value.direct or (value.probe if value.type is not None and value.type.name in _TIMES else None)
+    if column is None or column.merged or any(item is not column for item in value.items):
+        return ()
     source = column.source
-    query = source.query if source.cte is None else source.cte.query
-    if query is None or source.relation is not None or not _single_row(query):
-        return None
-    index = next((index for index, each in enumerate(source.columns or ()) if each is column), len(query.outputs))
-    return query.outputs[index].expr if index < len(query.outputs) else None
+    if source.kind == "function":
+        ends = _ends(source, operator)
+    else:
+        query = source.query if source.cte is None else source.cte.query
+        if query is None or source.relation is not None:
+            return ()
+        index = next((index for index, each in enumerate(source.columns or ()) if each is column), len(query.outputs))
+        if index >= len(query.outputs):
+            return ()
+        output = query.outputs[index].expr
+        if _single_row(query):
+            ends = (output,)
+        elif query.level is not None and all(each.kind == "function" for each in query.level.sources):
+            ends = given(output, operator)
+        else:
+            ends = ()
+    # now() + 1 is as unknown as now(), and so is what is reckoned from an end.
+    return ends if value.direct is not None else tuple(end._replace(value=None) for end in ends)
+
+
+def _ends(source: Source, operator: str) -> tuple[Expr, ...]:
+    """The ends of ``generate_series(a, b)`` that a comparison rests on."""
+    if source.series is None:
+        return ()
+    ends = dict(source.series.literals)
+    start, stop = (Expr(value=ends.get(index)) for index in (0, 1))
+    return (stop,) if operator in ("<", "<=") else (start,) if operator in (">", ">=") else (start, stop)
 
 
 def _single_row(query: Query) -> bool:

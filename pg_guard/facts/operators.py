@@ -11,6 +11,7 @@ from pg_guard.facts.model import FunctionUse, Use
 from pg_guard.facts.names import PG, UNKNOWN
 from pg_guard.facts.resolution import POLYMORPHIC, RECORD
 from pg_guard.facts.scopes import Expr, Scope
+from pg_guard.facts.spans import span_of
 
 if TYPE_CHECKING:
     from pg_guard.facts.reader import Reader
@@ -28,7 +29,7 @@ __all__ = [
 
 # The operator that USING and NATURAL mean, as a node names it.
 EQUALS: Final[list[Node]] = [{"String": {"sval": "="}}]
-_FOLLOWING_OPERATORS = frozenset({"->", "->>", "#>", "#>>", "+", "-"})
+_FOLLOWING_OPERATORS = frozenset({"->", "->>", "#>", "#>>", "+", "-", "%"})
 _COMPARISONS = frozenset(
     {
         "=", "<>", "!=", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "&&",
@@ -66,7 +67,8 @@ def read_operator(reader: Reader, node: Node, scope: Scope, use: Use) -> Expr:
         right = _read_right(reader, body, value, scope, use)
         # Items are gathered once for the whole chain: copied at each step they would cost its length squared.
         items.extend(right.items)
-        value = combine(reader, body, value._replace(items=()) if body.get("lexpr") else None, right._replace(items=()))
+        left = value._replace(items=()) if body.get("lexpr") else None
+        value = combine(reader, body, left, right._replace(items=()), chained=True)
         if reader.details is not None:
             reader.details.keep(body, value)
     return value._replace(items=tuple(items))
@@ -121,8 +123,12 @@ def _read_right(reader: Reader, body: Node, left: Expr, scope: Scope, use: Use) 
     return expressions.read(reader, right, scope, use)
 
 
-def combine(reader: Reader, body: Node, left: Expr | None, right: Expr) -> Expr:
-    """What is known of ``left op right``, after recording the functions behind a user-defined operator."""
+def combine(reader: Reader, body: Node, left: Expr | None, right: Expr, *, chained: bool = False) -> Expr:
+    """What is known of ``left op right``, after recording the functions behind a user-defined operator.
+
+    Args:
+        chained: It stands in a chain of operators, whose sides do not tell what they read.
+    """
     kind = body.get("kind", "AEXPR_OP")
     location = body.get("location", -1)
     if kind in ("AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN", "AEXPR_BETWEEN_SYM", "AEXPR_NOT_BETWEEN_SYM"):
@@ -137,7 +143,9 @@ def combine(reader: Reader, body: Node, left: Expr | None, right: Expr) -> Expr:
     parts = (left, right) if left is not None else (right,)
     merged = expressions.merge(parts)
     if kind == "AEXPR_NULLIF":
-        return merged._replace(type=_nullif_type(reader, body, left, right))
+        # It is NULL where its first argument is.
+        probe = left.probe if left is not None and right.constant and not left.lax else None
+        return merged._replace(type=_nullif_type(reader, body, left, right), probe=probe)
     if kind != "AEXPR_OP":
         return merged._replace(type=_BOOL)
     if left is None:
@@ -146,9 +154,17 @@ def combine(reader: Reader, body: Node, left: Expr | None, right: Expr) -> Expr:
         value = f"{operator}{right.value}" if signed and right.value else None
         return merged._replace(type=result, constant=signed, value=value)
     varying = [each for each in parts if not each.constant]
-    probe = varying[0].probe if len(varying) == 1 and operator in _FOLLOWING_OPERATORS else None
+    # now() - at follows the column as at + 1 does; a sub-select may read the row around it. In a chain nobody can tell.
+    reading = varying if chained else [each for each in varying if each.items or each.query is not None]
+    one = reading[0] if len(reading) == 1 and operator in _FOLLOWING_OPERATORS and not reading[0].lax else None
+    if one is not None and one.probe is not None and not is_builtin(reader, body.get("name", []), left, right):
+        one = None
+    probe = one.probe if one is not None else None
+    span = span_of(operator, [None, right.value if right.constant else None]) if operator == "%" else None
+    if span == (0, 0) or (operator == "%" and one is not left):
+        probe = None
     value = _fold(operator, left, right) if not varying else None
-    return merged._replace(type=result, probe=probe, constant=value is not None, value=value)
+    return merged._replace(type=result, probe=probe, constant=value is not None, value=value, span=span)
 
 
 def _fold(operator: str, left: Expr, right: Expr) -> str | None:

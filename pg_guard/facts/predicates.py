@@ -22,7 +22,8 @@ by their absence. The prover concludes this from
   column grouped by when there is a GROUP BY, in PARTITION BY of every window, in DISTINCT ON, no set-returning output; through
   every branch of a set operation; through a CTE only when *all* its uses hold the column, never into a recursive one;
 - recursive CTEs, upwards, by induction over their two terms;
-- outer references: a column of an outer level that is held there is a constant inside.
+- outer references: a column of an outer level that is held there, or by what its source is (a derived table, a CTE), is a
+  constant inside.
 
 Everything else is given up, and then the requirement counts as not met: ranges, NOT, functions of the column, CASE,
 ``= ALL``, ``IS NOT DISTINCT FROM $1`` (it may be NULL), FILTER, the ON of a FULL JOIN, grouping sets, casts with a modifier,
@@ -194,7 +195,8 @@ class Prover:
             outer = level.outer
             while outer is not None:
                 if source in outer.sources:
-                    return self._closure(outer, source, push=True).holds(column)
+                    around = self._closure(outer, source, push=True)
+                    return around.holds(column) or self._held_elsewhere(outer, column)
                 outer = outer.outer
             return False
         index = _index(source, column)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pg_guard.catalog.model import Name, Relation
     from pg_guard.facts.formula import Condition
     from pg_guard.facts.model import FunctionUse
+    from pg_guard.facts.spans import Span
 
 __all__ = ["Base", "Cte", "Expr", "FromItem", "Level", "Output", "Query", "Scope", "Source", "SourceColumn"]
 
@@ -44,6 +45,8 @@ class Expr(NamedTuple):
         aggregate: True when an aggregate stands in it.
         fields: Types of the fields of rows without a named type that stand in it.
         query: The scalar sub-select that it is, when it is nothing else.
+        span: The least and the greatest value that it can have, whatever the row.
+        lax: It may have a value where `probe` is NULL; no function keeps the probe of such a one.
     """
 
     type: Name | None = None
@@ -58,6 +61,8 @@ class Expr(NamedTuple):
     fields: tuple[Name | None, ...] = ()
     query: Query | None = None
     exact: bool = False
+    span: Span | None = None
+    lax: bool = False
 
     @property
     def held(self) -> tuple[Name | None, ...]:
@@ -114,6 +119,7 @@ class Source:
         "relation_names",
         "row_type",
         "schema",
+        "series",
         "via",
     )
 
@@ -131,6 +137,8 @@ class Source:
         # Columns by name, where `columns` is None: the same name is the same column.
         # For a function in FROM: what it calls, with constant arguments.
         self.calls: list[FunctionUse] = []
+        # PostgreSQL's own generate_series in FROM, of which no row decides the ends.
+        self.series: FunctionUse | None = None
         # Positions of its columns that hold nothing but constants of the text: unnest('{1,2}').
         self.given: frozenset[int] = frozenset()
         self.named: dict[str, SourceColumn] = {}

@@ -8,6 +8,7 @@ from pg_guard.catalog.model import Name
 from pg_guard.facts import casts, expressions
 from pg_guard.facts.resolution import PG, POLYMORPHIC, RECORD
 from pg_guard.facts.scopes import Scope, Source, SourceColumn
+from pg_guard.facts.subselects import has_sublink
 
 if TYPE_CHECKING:
     from pg_guard.catalog.model import Function, Relation
@@ -84,7 +85,18 @@ def _read_functions(reader: Reader, body: Node, scope: Scope) -> Source:
     source = _source(reader, body, columns, name, row_type)
     source.calls = reader.facts.functions[first:]
     source.given = frozenset(given)
+    if len(entries) == 1 and not body.get("ordinality") and not value.items and not has_sublink(entries[0][0]):
+        source.series = _series(reader, reader.facts.functions[before:])
     return source
+
+
+def _series(reader: Reader, uses: list[FunctionUse]) -> FunctionUse | None:
+    """PostgreSQL's own generate_series among the calls of one item of FROM."""
+    for use in reversed(uses):
+        if use.name == "generate_series" and use.schema in (None, PG):
+            own = all(each.schema == PG for each in use.candidates)
+            return use if own and (use.candidates or reader.names.catalog is None) else None
+    return None
 
 
 def _lists_constants(uses: list[FunctionUse], call: Node) -> bool:

@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from pg_guard.facts.formula import Condition
     from pg_guard.facts.scopes import Expr, Source
 
-__all__ = ["covered", "follows", "is_tautology", "is_wide", "matches_all"]
+__all__ = ["covered", "follows", "is_tautology", "is_wide", "matches_all", "range_text"]
 
 _EARLY = re.compile(r"-infinity|epoch|(0|1[0-8]|190|19[0-6])\d*-|1970-01-01.*", re.IGNORECASE)
 _LATE = re.compile(r"infinity|(2[1-9]\d\d|[3-9]\d{3}|\d{5,})-.*", re.IGNORECASE)
 # Texts that sort before, or after, all that people write.
 _FIRST = re.compile(r"[\x01-!]*")
 _LAST = re.compile(r"[zZ~{-\uffff]+")
-_WHOLE_RANGE = re.compile(r"[\[(]\s*(-infinity)?\s*,\s*(infinity)?\s*[\])]", re.IGNORECASE)
+_RANGE = re.compile(r'[\[(]\s*"?([^",]*)"?\s*,\s*"?([^",]*)"?\s*[\])]')
+_RANGES = frozenset({"int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange"})
+# Lengths of time that no time before now falls short of, and that hardly one exceeds.
+_NO_TIME = re.compile(r"-.*|0+(\.0*)?\s*[a-z]*|0+(:0+)*", re.IGNORECASE)
+_AGES = re.compile(r"\d{2,}\s*(y|years?|yrs?)|\d+\s*(dec|cent|c\b|mil).*", re.IGNORECASE)
 _EVERY_ADDRESS = re.compile(r"[0-9a-f.:]+/0", re.IGNORECASE)
 _NOTHING_ASKED = frozenset({"{}", "[]", "empty", '""'})
 _COUNTED = re.compile(r"\{(\d+)(,(\d*))?\}")
@@ -44,18 +48,40 @@ def is_tautology(operator: str, constant: Expr) -> bool:
         case "^@":
             return not value
         case ">" | ">=":
-            return _number(value) <= 1 or bool(_EARLY.match(value)) or bool(_FIRST.fullmatch(value))
+            early = _EARLY.match(value) or _FIRST.fullmatch(value) or _NO_TIME.fullmatch(value.strip())
+            return _number(value) <= 1 or bool(early)
         case "<" | "<=":
-            return _number(value, high=True) >= 1_000_000 or bool(_LATE.match(value) or _LAST.fullmatch(value))
+            late = _LATE.match(value) or _LAST.fullmatch(value) or _AGES.match(value.strip())
+            return _number(value, high=True) >= 1_000_000 or bool(late)
         case "@>" | "?&":
             return value.strip() in _NOTHING_ASKED
         case "<@" | "&&":
-            return _WHOLE_RANGE.fullmatch(value.strip()) is not None
+            return _is_wide_range(value.strip())
         case "<<=" | "<<":
             return _EVERY_ADDRESS.fullmatch(value.strip()) is not None
         case "@?":
             return value.replace("lax", "").strip() == "$"
     return False
+
+
+def _is_wide_range(text: str) -> bool:
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        return False
+    low, high = (bound.strip() for bound in found.groups())
+    # A bound that is left out takes in all there is on its side.
+    return (not low or bool(_EARLY.match(low)) or _number(low) <= 1) and (
+        not high or bool(_LATE.match(high)) or _number(high, high=True) >= 1_000_000
+    )
+
+
+def range_text(name: str, args: Sequence[Expr]) -> str | None:
+    """``tstzrange(NULL, '2026-02-01')`` of constants as its text; None for anything else."""
+    if name not in _RANGES or len(args) < 2 or not all(arg.constant for arg in args):
+        return None
+    # A parameter may be anything, so it counts as a bound that asks for something.
+    low, high = ("2000-01-01" if arg.value == "$" else arg.value or "" for arg in args[:2])
+    return f"[{low},{high})"
 
 
 def is_wide(bounds: tuple[Expr, ...]) -> bool:
@@ -72,6 +98,9 @@ def follows(name: str, values: Sequence[str | None]) -> bool:
     """
     if name in ("left", "right", "substr", "substring"):
         return _number(values[-1] or "1") > 0
+    if name in ("split_part", "strpos", "position"):
+        # Of a part that is left out, or a text that is sought for everywhere, the result is one for all.
+        return len(values) > 1 and values[1] != ""
     if name == "to_char":
         return values[-1] is None or _FORMAT.search(re.sub(r'"[^"]*"?', "", values[-1])) is not None
     if name in ("date_trunc", "date_part", "extract"):

@@ -74,3 +74,26 @@ SELECT count(*) FROM web_events w WHERE occurred_at <@ tstzrange('2026-01-01', '
 SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT unnest(ARRAY[1, 2, 3]))
 SELECT count(*) FROM web_events w WHERE kind SIMILAR TO '(view|cart)%'
 SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers LIMIT $1)
+SELECT count(*) FROM web_events w WHERE coalesce(kind, '') = 'view'
+SELECT count(*) FROM web_events w WHERE nullif(path, '') = '/'
+SELECT count(*) FROM web_events w WHERE split_part(path, '/', 2) = 'cart'
+SELECT count(*) FROM web_events w WHERE position('shop' IN path) > 0
+SELECT count(*) FROM web_events w WHERE strpos(path, 'shop') > 0
+SELECT count(*) FROM web_events w WHERE length(path) > 10
+SELECT count(*) FROM web_events w WHERE jsonb_array_length(payload -> 'items') > 0
+SELECT count(*) FROM web_events w WHERE (payload -> 'items' -> 0 ->> 'sku') IS NOT NULL
+SELECT count(*) FROM web_events w WHERE id % 10 = 0
+SELECT count(*) FROM web_events w WHERE mod(id, 100) < 5
+SELECT count(*) FROM web_events w WHERE now() - occurred_at < interval '1 day'
+SELECT count(*) FROM web_events w WHERE current_date - occurred_at::date <= 7
+SELECT count(*) FROM web_events w WHERE age(occurred_at) < interval '1 month'
+SELECT count(*) FROM web_events w WHERE age(now(), occurred_at) BETWEEN interval '1 day' AND interval '7 days'
+SELECT count(*) FROM web_events w WHERE extract(month FROM occurred_at) IN (6, 7, 8)
+SELECT count(*) FROM web_events w WHERE extract(dow FROM occurred_at) BETWEEN 1 AND 5
+SELECT count(*) FROM web_events w WHERE date_part('hour', occurred_at)::int >= 18
+SELECT count(*) FROM web_events w WHERE tstzrange('2026-01-01', NULL) @> occurred_at
+SELECT count(*) FROM web_events w WHERE tstzrange($1, $2) @> occurred_at
+SELECT d, count(w.id) FROM generate_series(date '2026-01-01', '2026-01-07', '1 day') d LEFT JOIN web_events w ON w.occurred_at::date = d GROUP BY d
+SELECT d, count(w.id) FROM generate_series(now() - interval '7 days', now(), '1 day') d LEFT JOIN web_events w ON date_trunc('day', w.occurred_at) = date_trunc('day', d) GROUP BY d
+SELECT d, count(w.id) FROM generate_series(date '2026-01-01', '2026-01-07', '1 day') d LEFT JOIN web_events w ON w.occurred_at >= d AND w.occurred_at < d + interval '1 day' GROUP BY d
+WITH days AS (SELECT day::date FROM generate_series(date '2026-01-01', '2026-01-07', '1 day') AS day) SELECT day, count(w.id) FROM days LEFT JOIN web_events w ON w.occurred_at >= days.day AND w.occurred_at < days.day + 1 GROUP BY 1

@@ -120,3 +120,38 @@ SELECT count(*) FROM web_events w WHERE to_char(occurred_at, '"a""b"') = 'ab'
 SELECT count(*) FROM web_events w WHERE payload ?& '{}'
 SELECT count(*) FROM web_events w WHERE customer_id IN (SELECT id FROM customers LIMIT 1e9)
 SELECT count(*) FROM web_events w WHERE kind SIMILAR TO '%_%'
+SELECT count(*) FROM web_events w WHERE extract(month FROM occurred_at) BETWEEN 1 AND 12
+SELECT count(*) FROM web_events w WHERE extract(month FROM occurred_at)::int IN (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+SELECT count(*) FROM web_events w WHERE extract(hour FROM occurred_at) < 24
+SELECT count(*) FROM web_events w WHERE date_part('dow', occurred_at) >= 0
+SELECT count(*) FROM web_events w WHERE extract(hour FROM occurred_at) < 12 OR extract(hour FROM occurred_at) >= 12
+SELECT count(*) FROM web_events w WHERE tstzrange(NULL, NULL) @> occurred_at
+SELECT count(*) FROM web_events w WHERE tstzrange('-infinity', 'infinity', '[]') @> occurred_at
+SELECT count(*) FROM web_events w WHERE occurred_at <@ tstzrange('1900-01-01', NULL)
+SELECT count(*) FROM web_events w WHERE '["1900-01-01","2999-01-01")'::tstzrange @> occurred_at
+SELECT count(*) FROM web_events w WHERE id % 1 = 0
+SELECT count(*) FROM web_events w WHERE id % 10 >= 0
+SELECT count(*) FROM web_events w WHERE mod(id, 10) < 10
+SELECT count(*) FROM web_events w WHERE mod(id, 2) IN (0, 1)
+SELECT count(*) FROM web_events w WHERE 10 % id >= 0
+SELECT count(*) FROM web_events w WHERE length(path) >= 1
+SELECT count(*) FROM web_events w WHERE length(path) < 100000
+SELECT count(*) FROM web_events w WHERE strpos(path, 'shop') >= 0
+SELECT count(*) FROM web_events w WHERE strpos(path, '') > 0
+SELECT count(*) FROM web_events w WHERE position('' IN path) = 1
+SELECT count(*) FROM web_events w WHERE split_part(path, 'no such text', 2) = ''
+SELECT count(*) FROM web_events w WHERE split_part(path, '', 1) LIKE '/%'
+SELECT count(*) FROM web_events w WHERE coalesce(kind, '') > ''
+SELECT count(*) FROM web_events w WHERE coalesce(kind, kind) = kind
+SELECT count(*) FROM web_events w WHERE nullif(kind, kind) IS NULL
+SELECT count(*) FROM web_events w WHERE now() - occurred_at >= interval '0 days'
+SELECT count(*) FROM web_events w WHERE now() - occurred_at > '00:00:00'
+SELECT count(*) FROM web_events w WHERE age(occurred_at) < interval '100 years'
+SELECT count(*) FROM web_events w WHERE age(occurred_at) > interval '-1 day'
+SELECT count(*) FROM web_events w JOIN generate_series(1, 1000000) g ON g = w.id
+SELECT count(*) FROM generate_series(0, 0) g JOIN web_events w ON w.id > g
+SELECT count(*) FROM generate_series(date '1900-01-01', '2999-01-01', '1 day') d JOIN web_events w ON w.occurred_at::date = d
+SELECT count(*) FROM generate_series(date '1900-01-01', '2026-01-01', '50 years') d JOIN web_events w ON w.occurred_at >= d
+SELECT count(*) FROM web_events w, generate_series(w.id, w.id) g WHERE w.id = g
+SELECT count(*) FROM web_events w, LATERAL generate_series(1, (SELECT count(*) FROM web_events v WHERE v.id = w.id)) g WHERE w.id >= g
+SELECT count(*) FROM web_events w WHERE (w.payload) IS NOT NULL

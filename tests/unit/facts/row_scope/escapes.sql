@@ -333,3 +333,36 @@ SELECT id FROM (SELECT o.id, p.tenant_id FROM orders o LEFT JOIN payments p ON p
 SELECT count(*) FROM orders JOIN (VALUES (1::oid)) AS v (tenant_id) USING (tenant_id)
 SELECT count(*) FROM orders NATURAL JOIN (VALUES (1::oid)) AS v (tenant_id)
 SELECT count(*) FROM orders o JOIN (SELECT 1::oid AS tenant_id) AS v USING (tenant_id)
+WITH o AS (SELECT * FROM orders WHERE tenant_id = 1) SELECT o.id, (SELECT max(amount) FROM payments p WHERE p.tenant_id >= o.tenant_id) FROM o ORDER BY 1 LIMIT 1
+WITH o AS (SELECT * FROM orders WHERE tenant_id = 1) SELECT o.id, (SELECT max(amount) FROM payments p WHERE p.tenant_id = o.tenant_id OR o.id > 0) FROM o ORDER BY 1 LIMIT 1
+WITH o AS (SELECT id, store_id AS tenant_id FROM orders WHERE tenant_id = 1) SELECT o.id, (SELECT max(amount) FROM payments p WHERE p.tenant_id = o.tenant_id) FROM o ORDER BY 2 DESC LIMIT 1
+WITH o AS (SELECT id, tenant_id FROM orders WHERE tenant_id = 1 UNION ALL SELECT id, id FROM regions) SELECT (SELECT max(amount) FROM payments p WHERE p.tenant_id = o.tenant_id) FROM o ORDER BY 1 DESC NULLS LAST LIMIT 1
+WITH o AS (SELECT id, tenant_id FROM orders WHERE tenant_id = 1) SELECT (SELECT max(amount) FROM payments p WHERE p.tenant_id = o.tenant_id) FROM o RIGHT JOIN regions r ON true UNION ALL SELECT (SELECT max(amount) FROM payments p WHERE p.tenant_id = r.id) FROM regions r ORDER BY 1 DESC NULLS LAST LIMIT 1
+SELECT (SELECT max(amount) FROM payments p WHERE p.tenant_id = o.tenant_id) FROM (SELECT 1 AS one, id AS tenant_id FROM regions) o ORDER BY 1 DESC NULLS LAST LIMIT 1
+SELECT (SELECT max(amount) FROM payments p WHERE p.tenant_id = o.tenant_id) FROM (SELECT tenant_id FROM orders) o ORDER BY 1 DESC NULLS LAST LIMIT 1
+SELECT (SELECT max(amount) FROM payments p WHERE p.tenant_id = t) FROM generate_series(1, 2) t ORDER BY 1 DESC NULLS LAST LIMIT 1
+SELECT (SELECT max(amount) FROM payments p WHERE p.tenant_id = v.t) FROM (VALUES (1), (length('ab'))) v (t) ORDER BY 1 DESC LIMIT 1
+SELECT (SELECT max(amount) FROM payments p WHERE p.tenant_id = coalesce(o.tenant_id, p.tenant_id)) FROM regions r LEFT JOIN (SELECT tenant_id FROM orders WHERE tenant_id = 1 AND id < 0) o ON true LIMIT 1
+SELECT (SELECT max(amount) FROM payments p WHERE p.tenant_id IS NOT DISTINCT FROM o.tenant_id OR o.tenant_id IS NULL) FROM regions r LEFT JOIN (SELECT tenant_id FROM orders WHERE tenant_id = 1 AND id < 0) o ON true LIMIT 1
+SELECT l.m FROM (SELECT tenant_id, id FROM orders WHERE tenant_id = 1) AS o (id, tenant_id), LATERAL (SELECT max(amount) m FROM payments p WHERE p.tenant_id = o.tenant_id) l ORDER BY 1 DESC NULLS LAST LIMIT 1
+WITH RECURSIVE o (t) AS (SELECT 1 UNION ALL SELECT t + 1 FROM o WHERE t < 3) SELECT (SELECT max(amount) FROM payments p WHERE p.tenant_id = o.t) FROM o ORDER BY 1 DESC LIMIT 1
+SELECT (SELECT max(amount) FROM payments p WHERE p.tenant_id = o.m) FROM (SELECT max(tenant_id) AS m FROM customers) o
+SELECT (SELECT max(amount) FROM payments p, (SELECT o.id AS k) z WHERE p.tenant_id = z.k) FROM (SELECT id, tenant_id FROM orders WHERE tenant_id = 1) o ORDER BY 1 DESC NULLS LAST LIMIT 1
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE coalesce(c.city, 'x') = 'x'
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE lower(coalesce(c.city, 'x')) = 'x'
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE coalesce(c.city, 'x')::varchar LIKE 'x'
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE coalesce(c.id, 3) % 5 = 3
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE coalesce(c.id, 3) - 1 BETWEEN 2 AND 2
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE coalesce(c.id, 3) IN (3)
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE coalesce(c.id, 3) BETWEEN 3 AND 4
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE nullif(coalesce(c.id, 3), 9) = 3
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE coalesce(nullif(c.id, 9), 3) = 3
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE (coalesce(c.preferences, '{}') ->> 'x') IS NULL
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE (coalesce(c.preferences, '{"x":1}') ->> 'x') IS NOT NULL
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE coalesce(length(c.city), 3) = 3
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE now() - coalesce(c.created_at, now()) < interval '1 day'
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE age(coalesce(c.created_at, now())) < interval '1 day'
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE starts_with(coalesce(c.city, 'x'), 'x')
+SELECT sum(o.total) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id AND o.tenant_id = 1 AND c.tenant_id = 1 WHERE (coalesce(c.id, 3), 1) = (3, 1)
+SELECT sum(total) FROM orders WHERE coalesce(tenant_id, 1) = 1 AND nullif(tenant_id, 7) = 1
+SELECT sum(o.total) FROM generate_series(1, 1) g LEFT JOIN orders o ON o.tenant_id >= g

@@ -164,3 +164,26 @@ SELECT sum(o.total) FROM orders o WHERE o.tenant_id = 1 AND o.id = ANY (ARRAY(SE
 SELECT sum(x.s) FROM regions r CROSS JOIN LATERAL (SELECT sum(o.total) AS s FROM orders o WHERE o.tenant_id = r.id) x WHERE r.id = 1
 SELECT sum(o.total) OVER (ORDER BY o.id) FROM orders o WHERE o.tenant_id = $1 LIMIT $2 OFFSET $3
 SELECT sum(total) FROM orders WHERE tenant_id = (SELECT x.tenant_id FROM customers x WHERE x.id = orders.customer_id AND x.tenant_id = 1)
+SELECT o.id FROM (SELECT * FROM orders WHERE tenant_id = 1) o JOIN payments p ON p.tenant_id = o.tenant_id AND p.order_id = o.id
+WITH o AS (SELECT * FROM orders WHERE tenant_id = 1) SELECT o.id, (SELECT max(amount) FROM payments p WHERE p.order_id = o.id AND p.tenant_id = o.tenant_id) FROM o
+WITH o AS (SELECT * FROM orders WHERE tenant_id = 1) SELECT o.id FROM o WHERE EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.tenant_id = o.tenant_id)
+WITH o AS (SELECT * FROM orders WHERE tenant_id = 1) SELECT o.id FROM o JOIN payments p ON p.tenant_id = o.tenant_id AND p.order_id = o.id
+WITH o AS (SELECT * FROM orders WHERE tenant_id = 1) SELECT o.id FROM o LEFT JOIN payments p ON p.tenant_id = o.tenant_id AND p.order_id = o.id
+WITH o AS (SELECT id, tenant_id FROM orders WHERE tenant_id = 1) SELECT o.id, l.m FROM o CROSS JOIN LATERAL (SELECT max(amount) AS m FROM payments p WHERE p.tenant_id = o.tenant_id) l
+WITH o AS (SELECT id, tenant_id FROM orders WHERE tenant_id = 1) SELECT o.id, l.m FROM o, LATERAL (SELECT max(amount) AS m FROM payments p WHERE p.tenant_id = o.tenant_id) l
+SELECT o.id FROM (SELECT * FROM orders WHERE tenant_id = 1) o JOIN LATERAL (SELECT * FROM payments p WHERE p.tenant_id = o.tenant_id) p ON true
+SELECT o.id FROM (SELECT * FROM orders WHERE tenant_id = 1) o CROSS JOIN LATERAL (SELECT * FROM payments p WHERE p.tenant_id = o.tenant_id) p
+SELECT o.id FROM (SELECT * FROM orders WHERE tenant_id = 1) o LEFT JOIN LATERAL (SELECT * FROM payments p WHERE p.tenant_id = o.tenant_id AND p.order_id = o.id LIMIT 1) p ON true
+SELECT o.id FROM orders o LEFT JOIN LATERAL (SELECT * FROM payments p WHERE p.tenant_id = o.tenant_id AND p.order_id = o.id LIMIT 1) p ON true WHERE o.tenant_id = 1
+SELECT o.id FROM orders o JOIN LATERAL (SELECT * FROM payments p WHERE p.tenant_id = o.tenant_id) p ON true WHERE o.tenant_id = 1
+SELECT o.id FROM orders o JOIN LATERAL (SELECT p.amount FROM payments p WHERE p.tenant_id = o.tenant_id) p ON p.amount > 5 WHERE o.tenant_id = 1
+WITH c AS (SELECT id, tenant_id FROM customers WHERE tenant_id = 1), o AS (SELECT o.* FROM orders o JOIN c ON c.id = o.customer_id AND c.tenant_id = o.tenant_id) SELECT count(*) FROM o
+WITH c AS (SELECT id, tenant_id FROM customers WHERE tenant_id = 1), o AS (SELECT o.* FROM orders o WHERE o.tenant_id IN (SELECT tenant_id FROM c)) SELECT count(*) FROM o
+WITH c AS (SELECT DISTINCT tenant_id FROM customers WHERE tenant_id = 1) SELECT (SELECT count(*) FROM orders o WHERE o.tenant_id = c.tenant_id) AS o, (SELECT count(*) FROM payments p WHERE p.tenant_id = c.tenant_id) AS p FROM c
+SELECT c.id, (SELECT count(*) FROM orders o WHERE o.customer_id = c.id AND o.tenant_id = c.tenant_id) FROM customers c WHERE c.tenant_id = 1 ORDER BY 2 DESC
+WITH t AS (SELECT tenant_id, sum(total) AS s FROM orders GROUP BY tenant_id) SELECT s FROM t WHERE tenant_id = 1
+WITH t AS (SELECT tenant_id, sum(total) AS s FROM orders WHERE tenant_id = 1 GROUP BY tenant_id) SELECT o.id, o.total / t.s FROM orders o JOIN t USING (tenant_id)
+SELECT o.id FROM orders o WHERE o.tenant_id = (SELECT c.tenant_id FROM customers c WHERE c.id = 5 AND c.tenant_id = 1)
+SELECT o.id FROM orders o WHERE (o.tenant_id, o.customer_id) IN (SELECT c.tenant_id, c.id FROM customers c WHERE c.tenant_id = 1)
+SELECT o.id FROM (SELECT *, 1 AS one FROM orders WHERE tenant_id = 1) o, (SELECT * FROM payments) p WHERE p.tenant_id = o.tenant_id
+WITH a AS (SELECT tenant_id FROM orders WHERE tenant_id = 1), b AS (SELECT * FROM a), c AS (SELECT * FROM b) SELECT p.id FROM payments p JOIN c ON c.tenant_id = p.tenant_id
