@@ -230,7 +230,7 @@ class Verifier:
             self._finish_links()
         if report.broken is None:
             self._finish_anchors(last_file)
-        if not report.lines:
+        if not report.lines and report.broken is None:
             report.notes.append("there is no line of an audit log in what was given")
         return report
 
