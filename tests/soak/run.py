@@ -225,7 +225,7 @@ class _Run:
                     break
                 fewest = found.descriptors
             if time.monotonic() > deadline:
-                self._ledger.defect(f"{name}: not settled after {SECONDS_TO_SETTLE:g} s: {state}")
+                self._ledger.defect(f"{name}: not settled after {SECONDS_TO_SETTLE:g} s: {fewest} descriptors, {state}")
                 break
             await asyncio.sleep(SESSION_IDLE / 2)
         self._report.settled.append(sample(self._server.process.pid, time.monotonic() - self._began))
