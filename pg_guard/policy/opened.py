@@ -82,7 +82,9 @@ def pack_directory(path: str | os.PathLike[str]) -> Path:
 def _rule_files(directory: Path) -> list[str]:
     """Everything that could be taken for a rule; what the manifest does not list is an error later."""
     found = (path for path in directory.rglob("*") if path.suffix.lower() in (".yaml", ".yml"))
-    names = sorted(path.relative_to(directory).as_posix() for path in found if path != directory / MANIFEST)
+    inside = (path.relative_to(directory) for path in found if path != directory / MANIFEST)
+    # Kubernetes keeps the files of a mounted ConfigMap in such a directory, beside links to them.
+    names = sorted(path.as_posix() for path in inside if not path.parts[0].startswith(".."))
     if len(names) > MAX_FILES:
         raise UsageError(f"{directory}: more than {MAX_FILES:,} files, which no pack needs")
     return names
