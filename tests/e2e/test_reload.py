@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.support.gate import gated
 from tests.support.http_server import MODERN
 from tests.support.reloading import (
     DENIED_CUSTOMERS,
@@ -123,6 +124,35 @@ def in_force(metrics: str) -> set[str]:
     return {line.rpartition(" ")[2] for line in metrics.splitlines() if "last_reload_successful{" in line}
 
 
+# Root may read everything; without this right (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH) it is like anybody else.
+WITHOUT_RIGHTS = """
+import ctypes, os, sys
+for right in (1, 2):
+    ctypes.CDLL(None).prctl(24, right, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+async def test_a_right_that_is_lost_leaves_everything_as_it_was(demo_dsn: str, policy: Path, tmp_path: Path) -> None:
+    through = (sys.executable, "-c", WITHOUT_RIGHTS)
+    async with (
+        # Not even the directory of PostgreSQL's socket is open to such a process.
+        gated(demo_dsn) as gate,
+        running(gate.dsn, policy, tmp_path, through=through, **WATCHING) as server,
+        server.client(mode=MODERN) as client,
+    ):
+        replace(policy, text_of("b", DENIED_CUSTOMERS))
+        await reloaded(server)
+        change_rights(policy, 0o000)
+        [line] = await refused(server)
+        assert (line["cause"], line["code"]) == ("files", "usage")
+        assert "permission denied" in "\n".join(server.log)
+        assert await decisions(client) == B
+        change_rights(policy, 0o600)
+        await reloaded(server, 2)
+        assert await decisions(client) == B
+
+
 async def test_signals_while_it_starts_and_while_it_ends_kill_nobody(demo_dsn: str, policy: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pg_guard", "serve", "--policy", str(policy),
@@ -146,7 +176,8 @@ async def test_signals_while_it_starts_and_while_it_ends_kill_nobody(demo_dsn: s
             await asyncio.sleep(0.001)
         with contextlib.suppress(ProcessLookupError):
             while process.returncode is None:
-                process.send_signal(signal.SIGHUP)
+                # Not by the process\'s own method, which would take its exit code away from those who wait for it.
+                os.kill(process.pid, signal.SIGHUP)
                 await asyncio.sleep(0.005)
 
     sending = asyncio.create_task(hang_up())
@@ -232,7 +263,7 @@ async def test_changed_files_are_taken_by_themselves(demo_dsn: str, policy: Path
         await reloaded(server, 3)
         assert await decisions(client) == B
         # Rights alone, and times alone: read again, nothing to do.
-        change_rights(policy)
+        change_rights(policy, 0o640)
         await reloaded(server, 4)
         assert await decisions(client) == B
 

@@ -63,13 +63,22 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    dsn: str | None, policy: Path, http: dict[str, Any], directory: Path, **settings: Any
+    dsn: str | None,
+    policy: Path,
+    http: dict[str, Any],
+    directory: Path,
+    *,
+    through: tuple[str, ...] = (),
+    **settings: Any,
 ) -> AsyncIterator[Served]:
-    """Start a server on a free port of loopback, and end it; without a DSN the settings name databases."""
+    """Start a server on a free port of loopback, and end it; without a DSN the settings name databases.
+
+    `through` is a command that the server's command is given to.
+    """
     config = directory / "pg-guard.yaml"
     config.write_text(yaml.safe_dump({"http": http, **settings}), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pg_guard", "serve", "--policy", str(policy), "--config", str(config),
+        *through, sys.executable, "-m", "pg_guard", "serve", "--policy", str(policy), "--config", str(config),
         "--http", "127.0.0.1:0",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env=dict(os.environ) if dsn is None else {**os.environ, "PG_GUARD_DSN": dsn},

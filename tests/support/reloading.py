@@ -83,8 +83,8 @@ def make_directory(path: Path) -> None:
     path.mkdir()
 
 
-def change_rights(path: Path) -> None:
-    path.chmod(0o640)
+def change_rights(path: Path, mode: int) -> None:
+    path.chmod(mode)
 
 
 def lines_of(server: Served, event: str) -> list[dict[str, Any]]:
