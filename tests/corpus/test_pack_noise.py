@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pg_guard.catalog.model import Catalog
 
 SPOKEN = {
-    "performance/PG411": {"pd-typeconv-union"},
+    "performance/PG411": {"pd-typeconv-union", "rs-around-20"},
     "performance/PG416": {"lex-long-in-list"},
     "quality/PG505": {
         "agg-array-agg-ordered", "agg-array-agg-slice", "agg-json-agg", "arr-aggregate-compare", "ev-06", "ev-13",
@@ -45,7 +45,7 @@ SPOKEN = {
         "ml-cross-sell", "nm-merge-column-of-using", "nm-two-ctes-same-inner-name", "rs-self-join",
         "rs-untouched-tables-are-free", "str-levenshtein-free-similarity", "t2s-store-region",
     },
-    "quality/PG532": {"dt-special-values"},
+    "quality/PG532": {"dt-special-values", "ev-part-40"},
 }  # fmt: skip
 COUNTED = {"quality/PG500": 25, "quality/PG509": 65, "quality/PG510": 60, "quality/PG534": 240}
 """On style, at severity info: most statements that each may speak of."""
