@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import SecretStr
+
 from pg_guard.settings.section import Seconds, Section
 
 __all__ = ["ReloadSettings"]
@@ -17,5 +19,7 @@ class ReloadSettings(Section):
     """Seconds between two looks at the files; a change counts when it is still the same at the next one."""
     tests: bool = True
     """Put a policy in force only if its tests, and those of packs that do not come with pg-guard, pass on the database's catalog."""
+    token: SecretStr | None = None
+    """A bearer token for `POST /admin/reload`, and for nothing else; clients' tokens with the scope `admin` reload, too."""
     tests_timeout: Seconds = 60.0
     """Seconds that the tests of one database may take."""

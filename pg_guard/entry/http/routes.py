@@ -2,7 +2,7 @@
 
 Those are who brings `observability.token` or a token of a client with the scope ``observe``, and who asks from this machine: from a
 loopback address, for a loopback name, not through a proxy and not from a page in a browser. To reload takes a token in any case:
-`observability.token`, or one with the scope ``admin``.
+`reload.token`, or a client's with the scope ``admin``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mcp.server.auth.provider import TokenVerifier
+    from pydantic import SecretStr
     from starlette.requests import Request
 
     from pg_guard.entry.http.health import ServerView
@@ -41,7 +42,7 @@ ENDPOINTS: Final = {
     "/health/queue": "What runs and what waits. Not for strangers.",
     "/metrics": "Metrics for Prometheus. Not for strangers, unless `observability.public_metrics` says so.",
     "/admin/reload": "`POST`: reads policies, packs and settings again and tells what came of it: 200 when all is in force, 422 when "
-    "something is wrong, 503 when a database or the server itself is not ready. Only with `observability.token` or the scope `admin`.",
+    "something is wrong, 503 when a database or the server itself is not ready. Only with `reload.token` or the scope `admin`.",
 }
 """Every endpoint, and what it answers."""
 
@@ -70,7 +71,7 @@ def observability_routes(
 
     Args:
         view: The server.
-        verifier: Whose tokens are accepted beside `observability.token`.
+        verifier: Whose tokens are accepted beside `observability.token` and `reload.token`.
         trust_local: Programs of this machine need no token. Not where a proxy of this machine passes on requests of others.
     """
 
@@ -103,7 +104,7 @@ def observability_routes(
         return Response(body, headers={**_HEADERS, "content-type": content_type})
 
     async def reload(request: Request) -> Response:
-        if not await is_known(request, ADMIN_SCOPE):
+        if not await is_known(request, ADMIN_SCOPE, view.settings.reload.token):
             return _unknown("only with a bearer token that may reload")
         reloader = view.service.reloader if view.service is not None else None
         if reloader is None or view.stopping:
@@ -121,11 +122,11 @@ def observability_routes(
         if not request.headers.get("authorization"):
             return trust_local and _is_local(request)
         # A wrong token is not made good by where it comes from.
-        return await is_known(request, SCOPE)
+        return await is_known(request, SCOPE, view.settings.observability.token)
 
-    async def is_known(request: Request, scope: str) -> bool:
+    async def is_known(request: Request, scope: str, own: SecretStr | None) -> bool:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and await _is_known(token.strip(), scope, view, verifier)
+        return scheme.lower() == "bearer" and await _is_known(token.strip(), scope, own, verifier)
 
     async def public_or_guarded_metrics(request: Request) -> Response:
         public = view.settings.observability.public_metrics
@@ -149,10 +150,9 @@ def observability_routes(
     return [*routes, Route("/admin/reload", reload, methods=["POST"])]
 
 
-async def _is_known(token: str, scope: str, view: ServerView, verifier: TokenVerifier | None) -> bool:
+async def _is_known(token: str, scope: str, own: SecretStr | None, verifier: TokenVerifier | None) -> bool:
     if not token or len(token) > _LONGEST_TOKEN:
         return False
-    own = view.settings.observability.token
     if own is not None and hmac.compare_digest(token.encode(), own.get_secret_value().encode()):
         return True
     found = await verifier.verify_token(token) if verifier is not None else None
