@@ -262,7 +262,9 @@ async def test_after_a_failover_to_another_catalog_nothing_is_taken_for_what_it_
     async with guarded(postgresql.dsn(database, "guard"), tmp_path) as server, server.client() as client:
         await until_it_works(client)
         admin = await asyncpg.connect(postgresql.dsn())
-        await admin.execute("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE usename = 'guard'")
+        await admin.execute("ALTER DATABASE app ALLOW_CONNECTIONS false")
+        # Also what looks after its tables just now.
+        await admin.execute("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = 'app'")
         await admin.execute("ALTER DATABASE app RENAME TO app_before")
         await admin.execute("CREATE DATABASE app")
         await admin.close()
