@@ -44,6 +44,6 @@ class ObservabilitySettings(Section):
     tracing: bool = True
     """Export OpenTelemetry traces where the `OTEL_…` variables name an exporter, and the extra `otel` is installed."""
     token: SecretStr | None = None
-    """A bearer token that opens all of these endpoints, as for a scraper on another machine; who has it may also reload."""
+    """A bearer token that opens all of these endpoints, as for a scraper on another machine."""
     probe_timeout: Seconds = 2.0
     """Seconds that a database may take to answer a probe."""

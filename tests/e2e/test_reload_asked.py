@@ -68,7 +68,11 @@ async def test_only_who_may_reload_can(demo_dsn: str, policy: Path, tmp_path: Pa
     admin = new_token(tokens, "root", "--scope", "admin")
     observer = new_token(tokens, "prometheus", "--scope", "observe")
     plain = new_token(tokens, "bi")
-    settings = {"http": {"tokens": "tokens.yaml"}, "reload": {"token": OWN_TOKEN}, "observability": {"token": SCRAPER}}
+    settings = {
+        "http": {"tokens": "tokens.yaml"},
+        "reload": {"watch": False, "token": OWN_TOKEN},
+        "observability": {"token": SCRAPER},
+    }
     async with running(demo_dsn, policy, tmp_path, **settings) as server, server.client(admin, MODERN) as client:
         replace(policy, text_of("b", DENIED_CUSTOMERS))
         for token in (None, observer, plain, SCRAPER, OWN_TOKEN[:-1], OWN_TOKEN + "6", "x" * 20_000):
@@ -126,7 +130,7 @@ async def test_settings_change_while_it_runs_and_some_wait_for_a_restart(
     good = Say("```sql\nSELECT count(*) AS n FROM customers\n```")
     with ScriptedModel([good, good]) as model:
         settings: dict[str, Any] = {
-            "reload": {"token": OWN_TOKEN},
+            "reload": {"watch": False, "token": OWN_TOKEN},
             "model": {"base_url": model.url, "key_file": "model-key"},
             "validation": {"enabled": False},
             "audit": {"sink": "none"},
@@ -138,7 +142,7 @@ async def test_settings_change_while_it_runs_and_some_wait_for_a_restart(
                 tmp_path,
                 validation={"enabled": False, "max_question_length": 30},
                 observability={"listen": "127.0.0.1:0"},
-                reload={"token": "another-token-678"},
+                reload={"watch": False, "token": "another-token-678"},
                 http={"allow_anonymous": True, "max_sessions": 7},
                 logging={"format": "json", "level": "debug", "file": "guard.log"},
                 audit={"sink": "stdout"},
@@ -161,7 +165,7 @@ async def test_settings_change_while_it_runs_and_some_wait_for_a_restart(
             assert model.keys[:2] == ["Bearer first-model-key", "Bearer second-model-key"]
             assert lines_of(server, "statement") or lines_of(server, "model call")
             # Secrets of before and of now are in no line.
-            configure(tmp_path, reload={"token": "x" * 20}, observability={"probe_timeout": -1})
+            configure(tmp_path, reload={"watch": False, "token": "x" * 20}, observability={"probe_timeout": -1})
             refusal = await ask(server, "another-token-678")
             assert (refusal.status_code, refusal.json()["code"]) == (422, "policy-invalid")
             assert "observability.probe_timeout" in refusal.text

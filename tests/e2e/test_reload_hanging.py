@@ -78,7 +78,7 @@ async def test_what_changes_while_it_starts_is_taken(demo_dsn: str, policy: Path
 
 
 async def test_a_new_database_that_hangs_keeps_what_is_there(demo_dsn: str, policy: Path, tmp_path: Path) -> None:
-    settings = {"databases": {"shop": {"dsn": demo_dsn}}, "cache": {"startup_timeout": 0.5}}
+    settings = {"databases": {"shop": {"dsn": demo_dsn}}, "cache": {"startup_timeout": 5}}
     async with (
         gated(demo_dsn) as gate,
         running(None, policy, tmp_path, **settings) as server,
