@@ -63,6 +63,7 @@ def _read_all(descriptor: int, left: int, path: str, *, is_pipe: bool) -> bytes:
         elif time.monotonic() >= deadline:
             raise TimeoutError(errno.ETIMEDOUT, "nobody writes to this pipe", path)
         else:
+            # A pipe without a writer is at its end for read, and on some systems for select, too: nothing to wait on tells of one.
             time.sleep(0.02)
     return b"".join(parts)
 

@@ -272,6 +272,7 @@ def _config_show() -> Schema:
             "schema": {"const": _SETTINGS},
             "settings": {
                 "type": "object",
+                "additionalProperties": True,
                 "description": "Every setting, as in a settings file; secrets are asterisks.",
             },
             "sources": {
