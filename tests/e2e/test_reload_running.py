@@ -115,6 +115,8 @@ async def test_every_answer_is_of_one_policy_while_policies_and_catalogs_change(
                     for each in tables["tables"]
                     if (name := each["table"].rpartition(".")[2]).startswith("reload_")
                 }
+            # A reload belongs to no request, whichever one the signal interrupted.
+            assert not [line for line in lines_of(server, "reloaded") if "request_id" in line]
             assert await server.stop(signal.SIGTERM) == 143
     finally:
         for row in await owner.fetch("SELECT relname FROM pg_class WHERE relname LIKE 'reload_%' AND relkind = 'r'"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import datetime
 import logging
 import time
@@ -144,7 +145,8 @@ class Reloader:
         self._start(self._watch())
 
     def _start(self, work: Any) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.create_task(work)
+        # Of its own context: a signal comes in the middle of any request, and what is opened here outlives the request that asked.
+        task: asyncio.Task[Any] = asyncio.create_task(work, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -163,9 +165,10 @@ class Reloader:
             # Whoever asks from now on may have changed something that is read in a moment, or has been read.
             self._next = None
             started, began = time.perf_counter(), time.time_ns()
-            seen = await asyncio.to_thread(self._look)
-            self._tried = Tried()
+            seen: Mapping[Path, Any] = {}
             try:
+                seen = await asyncio.to_thread(self._look)
+                self._tried = Tried()
                 report = await self._replace(cause, started)
             except Refused as refused:
                 report = self._refused(cause, started, refused.errors)
@@ -176,7 +179,8 @@ class Reloader:
                 report = self._refused(cause, started, {"": internal})
             before, self.last = self.last, report
             self._tell(report, before)
-            await asyncio.to_thread(self._note, seen, began)
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._note, seen, began)
             return report
 
     async def _replace(self, cause: Cause, started: float) -> ReloadReport:

@@ -112,7 +112,8 @@ def watched_files(service: Service, files: Iterable[Path], tried: Tried | None) 
 
 
 def _is_shipped(pack: Path) -> bool:
-    return pack.resolve().is_relative_to(shipped_dir("rules").resolve())
+    # Unlike `resolve`, this takes a link that leads to itself as it is.
+    return Path(os.path.realpath(pack)).is_relative_to(os.path.realpath(shipped_dir("rules")))
 
 
 def _beside(policy: Path) -> Iterator[Path]:
