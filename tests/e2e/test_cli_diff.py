@@ -11,9 +11,9 @@ import pytest
 from rich.cells import cell_len
 
 from pg_guard.guard import Guard
-from pg_guard.policy.packs import write_manifest
 from tests.support import commands
 from tests.support.commands import assert_one_clear_line
+from tests.support.packs import write_pack
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = str(ROOT / "policies" / "demo.yaml")
@@ -168,16 +168,6 @@ def test_markdown_is_for_a_pull_request(old: Path, tmp_path: Path) -> None:
     assert "### What is written" in process.stdout
     assert "- loosening: tables.deny removed: hr.\\*" in process.stdout
     assert "```` SELECT '```<img src=x>' AS a FROM hr.payroll ````" in process.stdout
-
-
-def write_pack(directory: Path, rule: str) -> Path:
-    directory.mkdir()
-    (directory / "pack.yaml").write_text(
-        "schema: pg-guard/pack/v1\nname: mine\nversion: 1.0.0\ntitle: Mine\nfiles: {}\n"
-    )
-    (directory / "PG100_read_of_orders.yaml").write_text(rule)
-    write_manifest(directory)
-    return directory
 
 
 def test_two_packs_are_compared_by_rule_and_by_their_tests(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from pg_guard.policy.packs import write_manifest
 from tests.support import commands
 from tests.support.commands import assert_one_clear_line
+from tests.support.packs import write_pack
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = str(ROOT / "policies" / "demo.yaml")
@@ -176,18 +176,8 @@ tests:
 """
 
 
-def write_pack(directory: Path) -> Path:
-    directory.mkdir(parents=True)
-    (directory / "pack.yaml").write_text(
-        "schema: pg-guard/pack/v1\nname: mine\nversion: 1.0.0\ntitle: Mine\nfiles: {}\n"
-    )
-    (directory / "PG100_read_of_orders.yaml").write_text(RULE)
-    write_manifest(directory)
-    return directory
-
-
 def test_a_rule_of_a_pack_is_shown_by_the_condition_that_fired(tmp_path: Path) -> None:
-    pack = write_pack(tmp_path / "packs" / "mine")
+    pack = write_pack(tmp_path / "packs" / "mine", RULE)
     policy = tmp_path / "p.yaml"
     policy.write_text(
         "schema: pg-guard/policy/v1\n"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pg_guard.entry.cli.audit_verify import verify
-from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example, require_dsn, terminal
+from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example, require_dsn, terminal, timeout_option
 from pg_guard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,14 +55,7 @@ _EXAMPLES = (
     show_default=True,
     help="The severity from which the exit code is 1.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the connection and the reading may take.",
-)
+@timeout_option
 @click.pass_context
 def audit(
     ctx: click.Context,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example, require_dsn
+from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example, require_dsn, timeout_option
 from pg_guard.errors import UsageError
 
 __all__ = ["catalog"]
@@ -23,14 +23,7 @@ def catalog() -> None:
 @catalog.command(context_settings=CONTEXT_SETTINGS, epilog=example(_SNAPSHOT_EXAMPLE))
 @dsn_option
 @click.option("-o", "--output", required=True, metavar="FILE", type=click.Path(), help="The file to write or replace.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the connection and the reading may take.",
-)
+@timeout_option
 def snapshot(dsn: str | None, output: str, timeout: float) -> int:
     """Write a snapshot of a database's names.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example, require_dsn
+from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example, require_dsn, timeout_option
 from pg_guard.errors import UsageError
 
 __all__ = ["init"]
@@ -44,14 +44,7 @@ _EXAMPLES = (
 @click.option(
     "--strict", is_flag=True, help="Deny what is only suspicious, name each table, allow fewer functions and rows."
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the connection and the reading may take.",
-)
+@timeout_option
 def init(dsn: str | None, schemas: tuple[str, ...], output: str, force: bool, strict: bool, timeout: float) -> int:
     """Write a starter policy for a database.
 

@@ -36,6 +36,7 @@ __all__ = [
     "read_principal",
     "require_dsn",
     "terminal",
+    "timeout_option",
 ]
 
 CONTEXT_SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 90}
@@ -107,6 +108,14 @@ config_option = click.option(
     metavar="FILE",
     type=click.Path(),
     help="A settings file: several databases, a model, time-outs.",
+)
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the connection and the reading may take.",
 )
 _catalog_option = click.option(
     "-c",
