@@ -59,7 +59,7 @@ FIELDS: Final = {
     "operation": "What a model was asked for: `generate` or `review`.",
     "model": "The model that was asked.",
     "tokens": "Tokens of a model call, those of the question and of the answer together.",
-    "cause": "What asked for a reload: `signal`, `files` or `request`.",
+    "cause": "What asked for a reload: `signal`, `files`, `request`, or `retry` some time after a failure.",
     "settings": "Names of settings that have new values and need a restart.",
     "tests": "Tests of a policy that have run so far.",
     "exception": "Kind of an exception; its text, which may hold data, is not told.",

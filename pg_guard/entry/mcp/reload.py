@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cause", "DatabaseReload", "ReloadReport", "Reloader", "reloading"]
 
-Cause: TypeAlias = Literal["signal", "files", "request"]
+Cause: TypeAlias = Literal["signal", "files", "request", "retry"]
 
 _BETWEEN_TRIES: Final = datetime.timedelta(seconds=30)
 _MOST_PROBLEMS: Final = 50
@@ -263,8 +263,7 @@ class Reloader:
         )
 
     def _tell(self, report: ReloadReport, before: ReloadReport | None) -> None:
-        if report.cause == "files" and before is not None and before.problems == report.problems != ():
-            # Tried again, and the same is wrong.
+        if report.cause == "retry" and before is not None and before.problems == report.problems != ():
             return
         fields = {"cause": report.cause, "duration_ms": round(report.seconds * 1000, 3)}
         if report.successful:
@@ -304,9 +303,9 @@ class Reloader:
                 continue
             try:
                 async with self._one_at_a_time:
-                    wanted = await asyncio.to_thread(self._settled_change)
-                if wanted or self._may_try_again():
-                    await asyncio.shield(self.ask("files"))
+                    changed = await asyncio.to_thread(self._settled_change)
+                if changed or self._may_try_again():
+                    await asyncio.shield(self.ask("files" if changed else "retry"))
             except Exception:  # noqa: BLE001 - the next look may succeed
                 _log.exception("the files could not be looked at")
 
