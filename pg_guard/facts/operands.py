@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _TIMES = frozenset({"date", "timestamp", "timestamptz"})
+_DAYS = 4_000
 
 
 def as_regex(similar: str | None) -> str | None:
@@ -107,8 +108,19 @@ def given(value: Expr, operator: str = "=") -> tuple[Expr, ...]:
             ends = given(output, operator)
         else:
             ends = ()
-    # now() + 1 is as unknown as now(), and so is what is reckoned from an end.
-    return ends if value.direct is not None else tuple(end._replace(value=None) for end in ends)
+    if value.direct is not None:
+        return ends
+    # now() + 1 is as unknown as now(), and so is what is reckoned from an end; of a long series it may be anything.
+    return () if _is_long(source) else tuple(end._replace(value=None) for end in ends)
+
+
+def _is_long(source: Source) -> bool:
+    """Has a series of whole numbers more of them than a calendar has days?"""
+    ends = dict(source.series.literals) if source.series is not None else {}
+    try:
+        return int(ends.get(1, "0")) - int(ends.get(0, "0")) > _DAYS
+    except ValueError:
+        return False
 
 
 def _ends(source: Source, operator: str) -> tuple[Expr, ...]:

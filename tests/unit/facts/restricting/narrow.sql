@@ -97,3 +97,6 @@ SELECT d, count(w.id) FROM generate_series(date '2026-01-01', '2026-01-07', '1 d
 SELECT d, count(w.id) FROM generate_series(now() - interval '7 days', now(), '1 day') d LEFT JOIN web_events w ON date_trunc('day', w.occurred_at) = date_trunc('day', d) GROUP BY d
 SELECT d, count(w.id) FROM generate_series(date '2026-01-01', '2026-01-07', '1 day') d LEFT JOIN web_events w ON w.occurred_at >= d AND w.occurred_at < d + interval '1 day' GROUP BY d
 WITH days AS (SELECT day::date FROM generate_series(date '2026-01-01', '2026-01-07', '1 day') AS day) SELECT day, count(w.id) FROM days LEFT JOIN web_events w ON w.occurred_at >= days.day AND w.occurred_at < days.day + 1 GROUP BY 1
+SELECT date '2026-01-01' + g AS day, count(w.id) FROM generate_series(0, 30) g LEFT JOIN web_events w ON w.occurred_at::date = date '2026-01-01' + g GROUP BY 1
+WITH days AS (SELECT date '2026-01-01' + g AS day FROM generate_series(0, 30) g) SELECT day, count(w.id) FROM days LEFT JOIN web_events w ON w.occurred_at::date = day GROUP BY 1
+WITH days AS (SELECT current_date - g AS day FROM generate_series(0, 6) g) SELECT day, count(w.id) FROM days LEFT JOIN web_events w ON w.occurred_at >= day AND w.occurred_at < day + 1 GROUP BY 1

@@ -155,3 +155,7 @@ SELECT count(*) FROM generate_series(date '1900-01-01', '2026-01-01', '50 years'
 SELECT count(*) FROM web_events w, generate_series(w.id, w.id) g WHERE w.id = g
 SELECT count(*) FROM web_events w, LATERAL generate_series(1, (SELECT count(*) FROM web_events v WHERE v.id = w.id)) g WHERE w.id >= g
 SELECT count(*) FROM web_events w WHERE (w.payload) IS NOT NULL
+WITH d AS (SELECT g FROM generate_series(0, 0) g) SELECT count(*) FROM web_events w JOIN d ON w.id > d.g
+SELECT count(*) FROM generate_series(0, 900000) g JOIN web_events w ON w.occurred_at::date = date '0001-01-01' + g
+SELECT count(*) FROM generate_series(1, 2) g JOIN web_events w ON w.id > g - 5
+SELECT count(*) FROM generate_series(1, 2) g, generate_series(1, 2) h JOIN web_events w ON true WHERE w.id > g * h
