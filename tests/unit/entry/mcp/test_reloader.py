@@ -38,7 +38,9 @@ class Files:
         self.reads = 0
 
     def write(self, name: str, more: str = "") -> None:
-        self.policy.write_text(POLICY.format(name) + more, encoding="utf-8")
+        draft = self.policy.with_name("draft")
+        draft.write_text(POLICY.format(name) + more, encoding="utf-8")
+        draft.replace(self.policy)
 
     def read(self) -> Settings:
         self.reads += 1
