@@ -54,7 +54,8 @@ _FOLLOWING = frozenset(
         "date_trunc", "date_part", "extract", "date_bin", "date", "timezone", "to_char", "lower", "upper", "btrim", "ltrim",
         "rtrim", "substr", "substring", "left", "right", "jsonb_extract_path_text", "jsonb_extract_path", "host", "split_part",
         "age", "length", "char_length", "character_length", "octet_length", "jsonb_array_length", "json_array_length",
-        "cardinality", "position", "strpos", "mod",
+        "cardinality", "position", "strpos", "mod", "md5", "hashtext", "hashtextextended", "abs", "round", "floor", "ceil",
+        "ceiling", "network", "set_masklen",
     }
 )  # fmt: skip
 

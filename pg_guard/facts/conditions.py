@@ -88,6 +88,8 @@ def read_condition(reader: Reader, node: Node | None, scope: Scope, use: Use) ->
         return [Restricts(value.items[0], strict=False)]
     if kind == "FuncCall":
         return _conclude_test(body, value)
+    if kind == "TypeCast" and value.probe is not None and _looks_into(body.get("arg", {})):
+        return [Restricts(value.probe)]
     if kind == "ColumnRef" and value.direct is not None:
         return [Restricts(value.direct)]
     negated = body.get("args", [{}])[0] if kind == "BoolExpr" else {}

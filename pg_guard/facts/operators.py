@@ -29,7 +29,7 @@ __all__ = [
 
 # The operator that USING and NATURAL mean, as a node names it.
 EQUALS: Final[list[Node]] = [{"String": {"sval": "="}}]
-_FOLLOWING_OPERATORS = frozenset({"->", "->>", "#>", "#>>", "+", "-", "%"})
+_FOLLOWING_OPERATORS = frozenset({"->", "->>", "#>", "#>>", "+", "-", "%", "/"})
 _COMPARISONS = frozenset(
     {
         "=", "<>", "!=", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "&&",
@@ -161,7 +161,9 @@ def combine(reader: Reader, body: Node, left: Expr | None, right: Expr, *, chain
         one = None
     probe = one.probe if one is not None else None
     span = span_of(operator, [None, right.value if right.constant else None]) if operator == "%" else None
-    if span == (0, 0) or (operator == "%" and one is not left):
+    whole = result is None or result.name not in ("numeric", "float8", "interval")
+    if span == (0, 0) or (operator in ("%", "/") and one is not left) or (operator == "/" and whole):
+        # Of whole numbers a division leaves little: id / 1000000000 = 0.
         probe = None
     value = _fold(operator, left, right) if not varying else None
     return merged._replace(type=result, probe=probe, constant=value is not None, value=value, span=span)

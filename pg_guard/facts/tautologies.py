@@ -98,6 +98,8 @@ def follows(name: str, values: Sequence[str | None]) -> bool:
     """
     if name in ("left", "right", "substr", "substring"):
         return _number(values[-1] or "1") > 0
+    if name == "set_masklen":
+        return len(values) > 1 and values[1] != "0"
     if name in ("split_part", "strpos", "position"):
         # Of a part that is left out, or a text that is sought for everywhere, the result is one for all.
         return len(values) > 1 and values[1] != ""

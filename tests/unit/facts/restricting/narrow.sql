@@ -100,3 +100,9 @@ WITH days AS (SELECT day::date FROM generate_series(date '2026-01-01', '2026-01-
 SELECT date '2026-01-01' + g AS day, count(w.id) FROM generate_series(0, 30) g LEFT JOIN web_events w ON w.occurred_at::date = date '2026-01-01' + g GROUP BY 1
 WITH days AS (SELECT date '2026-01-01' + g AS day FROM generate_series(0, 30) g) SELECT day, count(w.id) FROM days LEFT JOIN web_events w ON w.occurred_at::date = day GROUP BY 1
 WITH days AS (SELECT current_date - g AS day FROM generate_series(0, 6) g) SELECT day, count(w.id) FROM days LEFT JOIN web_events w ON w.occurred_at >= day AND w.occurred_at < day + 1 GROUP BY 1
+SELECT count(*) FROM web_events w WHERE md5(session_id::text) LIKE 'a%'
+SELECT count(*) FROM web_events w WHERE abs(hashtext(session_id::text)) % 100 < 5
+SELECT count(*) FROM web_events w WHERE (payload ->> 'ok')::boolean
+SELECT count(*) FROM web_events w WHERE (payload ->> 'ok')::boolean IS TRUE AND customer_id > 0
+SELECT count(*) FROM web_events w WHERE round(extract(epoch FROM now() - occurred_at) / 3600) < 24
+SELECT count(*) FROM web_events w WHERE network(set_masklen(client_ip, 24)) = '10.0.0.0/24'

@@ -159,3 +159,13 @@ WITH d AS (SELECT g FROM generate_series(0, 0) g) SELECT count(*) FROM web_event
 SELECT count(*) FROM generate_series(0, 900000) g JOIN web_events w ON w.occurred_at::date = date '0001-01-01' + g
 SELECT count(*) FROM generate_series(1, 2) g JOIN web_events w ON w.id > g - 5
 SELECT count(*) FROM generate_series(1, 2) g, generate_series(1, 2) h JOIN web_events w ON true WHERE w.id > g * h
+SELECT count(*) FROM web_events w WHERE abs(id) >= 0
+SELECT count(*) FROM web_events w WHERE abs(id) > 0
+SELECT count(*) FROM web_events w WHERE floor(id) > 0
+SELECT count(*) FROM web_events w WHERE abs(hashtext(session_id::text)) % 1 = 0
+SELECT count(*) FROM web_events w WHERE md5(left(kind, 0)) = 'd41d8cd98f00b204e9800998ecf8427e'
+SELECT count(*) FROM web_events w WHERE network(set_masklen(client_ip, 0)) = '0.0.0.0/0'
+SELECT count(*) FROM web_events w WHERE (id > 0)::boolean
+SELECT count(*) FROM web_events w WHERE id::int::boolean
+SELECT count(*) FROM web_events w WHERE id / 1000000000 = 0
+SELECT count(*) FROM web_events w WHERE 1.0 / id > 0
