@@ -1,5 +1,6 @@
 """A soak. In: seconds. Out: a report of what a real server did under mixed load with faults, and how it ended.
 
+before:               what is bounded is filled      connections, threads, results that nobody reads
 thirds of the time:   warm-up | second | last        memory of the second and the last are compared
 after each third:     all clients leave              what is open then must be the same each time
 in each third:        every fault as often as in the others
