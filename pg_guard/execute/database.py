@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from pg_guard.catalog.model import Catalog
 from pg_guard.errors import DatabaseError, ExecutionError, InternalError, PgGuardError
 from pg_guard.execute.executor import Caps, Executor, QueryResult
+from pg_guard.execute.failures import failed_outcome
 from pg_guard.execute.inforce import InForce, policy_version, version_in
 from pg_guard.execute.plans import Plan, permitted_plan
 from pg_guard.guard import Guard
@@ -335,11 +336,11 @@ class Database:
         try:
             found = await call()
         except Exception as error:
-            await self._auditor.completed(checked.entry, _failure(error, started))
+            await self._auditor.completed(checked.entry, failed_outcome(error, started))
             raise
         except BaseException as error:
             # Whoever cancels does not wait.
-            self._auditor.abandoned(checked.entry, _failure(error, started))
+            self._auditor.abandoned(checked.entry, failed_outcome(error, started))
             raise
         milliseconds = (time.perf_counter() - started) * 1000
         if isinstance(found, QueryResult):
@@ -389,13 +390,3 @@ def _allowed(decision: Decision) -> str:
     if decision.sql is None:
         raise InternalError("a refused statement was about to run", hint="report it as a defect of pg-guard")
     return decision.sql
-
-
-def _failure(error: BaseException, started: float) -> Outcome:
-    milliseconds = (time.perf_counter() - started) * 1000
-    if not isinstance(error, Exception):
-        return Outcome("cancelled", milliseconds)
-    code = error.code if isinstance(error, PgGuardError) else InternalError.code
-    return Outcome(
-        "error", milliseconds, error=code, sqlstate=error.sqlstate if isinstance(error, ExecutionError) else ""
-    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import asyncpg
 
 from pg_guard.catalog.connection import connection_error, is_connection_loss, scrub
-from pg_guard.errors import DatabaseError, ExecutionError
+from pg_guard.errors import DatabaseError, ExecutionError, InternalError, PgGuardError
+from pg_guard.observe.audit import Outcome
 
-__all__ = ["execution_error"]
+__all__ = ["execution_error", "failed_outcome"]
 
 _HINTS = {
     "0A000": "rewrite the query without the feature that the message names",
@@ -64,3 +67,13 @@ def execution_error(exc: Exception, dsn: str) -> ExecutionError | DatabaseError:
     if isinstance(exc, UnicodeError):
         return ExecutionError("a text cannot be converted between UTF-8 and the database's encoding", sqlstate="22021")
     return ExecutionError(scrub(str(exc) or type(exc).__name__, dsn))
+
+
+def failed_outcome(error: BaseException, started: float) -> Outcome:
+    """What the audit log is told of a statement that failed or was cancelled; `started` is of `time.perf_counter`."""
+    milliseconds = (time.perf_counter() - started) * 1000
+    if not isinstance(error, Exception):
+        return Outcome("cancelled", milliseconds)
+    code = error.code if isinstance(error, PgGuardError) else InternalError.code
+    sqlstate = error.sqlstate if isinstance(error, ExecutionError) else ""
+    return Outcome("error", milliseconds, error=code, sqlstate=sqlstate)
