@@ -430,7 +430,7 @@ def test_completion_scripts(shell: str) -> None:
 
 def test_completion_completes_commands() -> None:
     process = run(_PG_GUARD_COMPLETE="bash_complete", COMP_WORDS="pg-guard c", COMP_CWORD="1")
-    assert process.stdout.split() == ["plain,catalog", "plain,check", "plain,completion"]
+    assert process.stdout.split() == ["plain,catalog", "plain,check", "plain,completion", "plain,config"]
 
 
 def test_an_interrupted_command_is_one_line_and_130() -> None:
