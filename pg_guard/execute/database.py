@@ -137,14 +137,16 @@ class Database:
         dsn = settings.uri(name)
         catalog = await Catalog.from_database(dsn, timeout=cache.startup_timeout)
         guard = Guard(policy.policy, catalog, policy.packs)
+        in_force = InForce(name, dsn, guard, policy.files)
         executor = await Executor.open(
             dsn,
             min_size=settings.pool_min,
             max_size=settings.pool_max,
             search_path=guard.search_path,
             role=settings.role,
+            # After a failover, or a restore, nothing need be as it was.
+            on_other_server=in_force.refresh_soon if cache.auto_refresh else None,
         )
-        in_force = InForce(name, dsn, guard, policy.files)
         in_force.refresh_every(cache.interval if cache.auto_refresh else None)
         return cls(name, settings, in_force, executor, resilience, auditor, observer)
 

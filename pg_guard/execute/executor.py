@@ -21,7 +21,7 @@ from pg_guard.execute.pool import SessionLimits, SessionPool
 from pg_guard.execute.session import ResultColumn, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pg_guard.execute.values import Json
 
@@ -90,6 +90,7 @@ class Executor:
         result_bytes: int = 10_000_000,
         search_path: Sequence[str] | None = None,
         role: str | None = None,
+        on_other_server: Callable[[], None] | None = None,
     ) -> Executor:
         """Connect to a database.
 
@@ -103,6 +104,7 @@ class Executor:
             result_bytes: Bytes of a result at most, counted as UTF-8 JSON of the rows.
             search_path: Schemas in order, or None for the role's own.
             role: Role to change to for each statement, or None.
+            on_other_server: Called when a new connection reaches a server, or a database, that none has reached before.
 
         Raises:
             DatabaseError: The database cannot be reached, or refuses the role or a setting.
@@ -123,7 +125,9 @@ class Executor:
         limits = SessionLimits(
             statement_timeout, lock_timeout, tuple(search_path) if search_path is not None else None, role
         )
-        pool = await SessionPool.open(dsn, limits, min_size=min_size, max_size=max_size)
+        pool = await SessionPool.open(
+            dsn, limits, min_size=min_size, max_size=max_size, on_other_server=on_other_server
+        )
         return cls(pool, dsn, Caps(statement_timeout, rows, result_bytes))
 
     @property

@@ -60,6 +60,7 @@ class InForce:
         self._read_at = time.monotonic()
         self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._soon: asyncio.Task[None] | None = None
 
     @property
     def age_seconds(self) -> float:
@@ -96,6 +97,19 @@ class InForce:
             self._task.cancel()
         self._task = None if seconds is None else asyncio.create_task(self._refresh_forever(seconds))
 
+    def refresh_soon(self) -> None:
+        """Refresh now, beside what runs; once for all who ask while it waits to begin."""
+        if self._soon is None or self._soon.done():
+            self._soon = asyncio.create_task(self._refresh_now())
+
+    async def _refresh_now(self) -> None:
+        # A reload that reads already may have begun before the other server was there.
+        outcome = await self.refresh()
+        _log.info(
+            "catalog read again: another server answers",
+            extra={"database": self._name, "status": "failed" if outcome.error else "ok"},
+        )
+
     async def _refresh_forever(self, interval: float) -> None:
         while True:
             await asyncio.sleep(interval)
@@ -103,10 +117,11 @@ class InForce:
 
     async def close(self) -> None:
         """Refresh no longer."""
-        task, self._task = self._task, None
-        if task is not None:
+        tasks = [task for task in (self._task, self._soon) if task is not None]
+        self._task = self._soon = None
+        for task in tasks:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def policy_version(policy: Guard | LoadedPolicy) -> str:

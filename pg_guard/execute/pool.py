@@ -18,7 +18,7 @@ from pg_guard.errors import DatabaseError
 from pg_guard.execute.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 __all__ = ["SessionLimits", "SessionPool"]
 
@@ -39,6 +39,14 @@ _PINNED = (
     ("bytea_output", "hex"),
     ("extra_float_digits", "1"),
 )
+
+# A server that starts anew and a database that takes another's name are told by these, a new primary of the same data is not.
+_WHO = """
+SELECT pg_catalog.concat(pg_catalog.pg_postmaster_start_time(), ' ', d.oid) FROM pg_catalog.pg_database AS d
+WHERE d.datname = pg_catalog.current_database()
+"""
+# Behind one name there may be several servers.
+_MOST_SERVERS = 100
 
 _SET = """
 SELECT pg_catalog.set_config(s.name, s.value, true)
@@ -98,8 +106,23 @@ class SessionPool:
         self._max_size = max_size
 
     @classmethod
-    async def open(cls, dsn: str, limits: SessionLimits, *, min_size: int, max_size: int) -> SessionPool:
+    async def open(
+        cls,
+        dsn: str,
+        limits: SessionLimits,
+        *,
+        min_size: int,
+        max_size: int,
+        on_other_server: Callable[[], None] | None = None,
+    ) -> SessionPool:
         """Connect, and try the settings once.
+
+        Args:
+            dsn: PostgreSQL connection URI.
+            limits: What holds inside of each transaction.
+            min_size: Connections that stay open.
+            max_size: Connections at most.
+            on_other_server: Called when a connection reaches a server, or a database, that none has reached before.
 
         Raises:
             DatabaseError: The database cannot be reached, or refuses the role or a setting.
@@ -115,6 +138,7 @@ class SessionPool:
                 statement_cache_size=0,
                 connection_class=Session,
                 reset=_discard_all,
+                init=_Greeting(on_other_server) if on_other_server is not None else None,
             )
             await pool
         except Exception as exc:  # noqa: BLE001 - always becomes a DatabaseError
@@ -235,6 +259,28 @@ class SessionPool:
         # When the reset fails, asyncpg closes the connection and says why; the statement's outcome stands.
         with contextlib.suppress(*_FAILURES):
             await self._pool.release(cast("Any", session), timeout=SECONDS_TO_CLEAN_UP)
+
+
+class _Greeting:
+    """What a new connection is asked first: whether it leads to where the others do."""
+
+    def __init__(self, on_other: Callable[[], None]) -> None:
+        self._on_other = on_other
+        self._known: set[str] = set()
+
+    async def __call__(self, connection: Any) -> None:
+        try:
+            who = await connection.fetchval(_WHO, timeout=SECONDS_TO_CONNECT)
+        except asyncpg.InsufficientPrivilegeError:
+            # A role may have lost even that; catalogs are then read again from time to time only.
+            return
+        if who in self._known:
+            return
+        if self._known:
+            self._on_other()
+        if len(self._known) >= _MOST_SERVERS:
+            self._known.clear()
+        self._known.add(who)
 
 
 async def _discard_all(connection: Any) -> None:

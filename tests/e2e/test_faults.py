@@ -287,6 +287,32 @@ async def test_after_a_failover_to_another_catalog_nothing_is_taken_for_what_it_
         assert (await call(client, "run_sql", sql="SELECT id FROM secrets"))["decision"] == "deny"
 
 
+async def test_another_server_behind_the_name_has_its_catalog_read_at_once(
+    postgresql: KillablePostgreSQL, database: str, tmp_path: Path
+) -> None:
+    """Not only when the interval is over: a name may have become a view of what is hidden."""
+    cache = {"auto_refresh": True, "interval": 86_400}
+    async with guarded(postgresql.dsn(database, "guard"), tmp_path, cache=cache) as server, server.client() as client:
+        await until_it_works(client)
+        await asyncio.to_thread(postgresql.kill)
+        await asyncio.to_thread(postgresql.start)
+        owner = await asyncpg.connect(postgresql.dsn("app"))
+        # While nobody has reached the server through the guard.
+        await owner.execute("ALTER TABLE things RENAME TO things_before")
+        await owner.execute("CREATE VIEW things AS SELECT id, id::text AS secret FROM secrets")
+        await owner.execute("GRANT SELECT ON things TO guard")
+        await owner.close()
+        async with asyncio.timeout(60):
+            while (await call(client, "run_sql", sql="SELECT count(*) AS n FROM things"))["decision"] != "deny":  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.05)
+        again = "catalog read again: another server answers"
+        async with asyncio.timeout(60):
+            while not any(again in line for line in server.log):  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.05)
+        # A restart alone is one reading, however many connections come back.
+        assert sum(again in line for line in server.log) == 1
+
+
 async def test_a_role_without_a_free_connection_is_told_honestly(
     postgresql: KillablePostgreSQL, database: str, tmp_path: Path
 ) -> None:
