@@ -44,6 +44,7 @@ class QueryResult:
         truncated: True when there was more.
         truncated_by: The cap that cut it: ``rows``, ``bytes``, or empty.
         duration_ms: From the request to the last row, waiting for a connection included.
+        size_bytes: Of the rows, counted as UTF-8 JSON.
     """
 
     columns: tuple[ResultColumn, ...]
@@ -52,6 +53,7 @@ class QueryResult:
     truncated: bool
     duration_ms: float
     truncated_by: Literal["", "rows", "bytes"] = ""
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ class Executor:
                 async with asyncio.timeout(caps.statement_timeout + _SECONDS_OF_GRACE):
                     if max_cost is not None:
                         await self._hold_cost(session, sql, args, max_cost)
-                    columns, rows, cut = await self._fetch(session, sql, args, caps)
+                    columns, rows, size, cut = await self._fetch(session, sql, args, caps)
             except (ExecutionError, DatabaseError):
                 raise
             except TimeoutError:
@@ -193,6 +195,7 @@ class Executor:
             truncated=bool(cut),
             truncated_by=cut,
             duration_ms=(time.perf_counter() - started) * 1000,
+            size_bytes=size,
         )
 
     async def explain(
@@ -261,7 +264,7 @@ class Executor:
 
     async def _fetch(
         self, session: Session, sql: str, args: Sequence[Json], caps: Caps
-    ) -> tuple[tuple[ResultColumn, ...], list[list[Json]], Literal["", "rows", "bytes"]]:
+    ) -> tuple[tuple[ResultColumn, ...], list[list[Json]], int, Literal["", "rows", "bytes"]]:
         if "\0" in sql:
             # The protocol's texts end at a NUL: the rest would reach PostgreSQL as something else.
             raise ExecutionError(
@@ -277,9 +280,9 @@ class Executor:
                 row = list(record)
                 row_size = len(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()) + 1
                 if len(rows) == caps.rows:
-                    return columns, rows, "rows"
+                    return columns, rows, size, "rows"
                 if size + row_size > caps.result_bytes:
-                    return columns, rows, "bytes"
+                    return columns, rows, size, "bytes"
                 rows.append(row)
                 size += row_size
                 largest = max(largest, row_size)
@@ -290,7 +293,7 @@ class Executor:
             batch = max(
                 1, min(batch * 4, _LARGEST_BATCH, caps.rows + 1 - len(rows), (caps.result_bytes - size) // largest)
             )
-        return columns, rows, ""
+        return columns, rows, size, ""
 
     def _too_slow(self, caps: Caps) -> ExecutionError:
         canceled = asyncpg.QueryCanceledError(f"the statement took longer than {caps.statement_timeout:g} s")

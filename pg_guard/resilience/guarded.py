@@ -235,9 +235,11 @@ class Resilience:
                 retry_after=wait,
             ) from None
 
-    async def once(self, key: str | None, request: str, answer: Callable[[], Awaitable[T]]) -> T:
+    async def once(
+        self, key: str | None, request: str, answer: Callable[[], Awaitable[T]], size: Callable[[T], int] = lambda _: 0
+    ) -> T:
         """Answer a request once per idempotency key; see `Once.run`. Without a key it is simply answered."""
-        return await answer() if key is None else await self._once.run(key, request, answer)
+        return await answer() if key is None else await self._once.run(key, request, answer, size)
 
     def snapshot(self) -> dict[str, Any]:
         """How full the slots are, and the state of each circuit: ``closed``, ``opened`` or ``half-opened``."""

@@ -22,7 +22,9 @@ T = TypeVar("T")
 class _Entry:
     request: str
     task: asyncio.Task[Any]
+    measure: Callable[[Any], int]
     waiters: int = 0
+    size: int | None = None
     made: float = field(default_factory=time.monotonic)
 
 
@@ -32,20 +34,25 @@ class Once:
     Args:
         seconds: How long an answer is kept.
         most: Answers that are kept; the oldest go first.
+        most_bytes: Their size together.
     """
 
-    def __init__(self, *, seconds: float = 600.0, most: int = 1_000) -> None:
+    def __init__(self, *, seconds: float = 600.0, most: int = 1_000, most_bytes: int = 50_000_000) -> None:
         self._seconds = seconds
         self._most = most
+        self._most_bytes = most_bytes
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
-    async def run(self, key: str, request: str, answer: Callable[[], Awaitable[T]]) -> T:
+    async def run(
+        self, key: str, request: str, answer: Callable[[], Awaitable[T]], size: Callable[[T], int] = lambda _: 0
+    ) -> T:
         """Answer a request, or give the answer that its key has.
 
         Args:
             key: The client's key, made unique to the principal.
             request: What is asked, to see that a key is not used for two requests.
             answer: How to answer it. It goes on while somebody waits for it, and is cancelled when nobody does.
+            size: The size of an answer in bytes.
 
         Raises:
             KeyReused: The key came with another request.
@@ -57,7 +64,7 @@ class Once:
                 "the idempotency key was used for another request", hint="make a new key for each new request"
             )
         if entry is None:
-            entry = _Entry(request, asyncio.ensure_future(_as_coroutine(answer)))
+            entry = _Entry(request, asyncio.ensure_future(_as_coroutine(answer)), size)
             self._entries[key] = entry
         entry.waiters += 1
         try:
@@ -76,9 +83,21 @@ class Once:
 
     def _forget(self) -> None:
         oldest = time.monotonic() - self._seconds
+        left = sum(map(_size, self._entries.values()))
         for key, entry in list(self._entries.items()):
-            if entry.task.done() and (entry.made < oldest or len(self._entries) > self._most):
+            if not entry.task.done():
+                continue
+            if entry.made < oldest or len(self._entries) > self._most or left > self._most_bytes:
+                left -= _size(entry)
                 del self._entries[key]
+
+
+def _size(entry: _Entry) -> int:
+    task = entry.task
+    if entry.size is None and task.done():
+        good = not task.cancelled() and task.exception() is None
+        entry.size = entry.measure(task.result()) if good else 0
+    return entry.size or 0
 
 
 async def _as_coroutine(answer: Callable[[], Awaitable[T]]) -> T:

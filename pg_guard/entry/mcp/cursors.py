@@ -88,8 +88,11 @@ class Cursors:
         rows = rest.result.rows[: rest.page_rows]
         left = rest.result.rows[rest.page_rows :]
         cursor = None
+        # All rows are taken to be of one size.
+        size = rest.result.size_bytes * len(left) // max(1, len(rest.result.rows))
         if left:
-            remaining = replace(rest.result, rows=left, row_count=len(left))
-            cursor = self._rests.put(rest.owner, replace(rest, result=remaining, first_row=rest.first_row + len(rows)))
-        shown = replace(rest.result, rows=rows, row_count=len(rows))
+            remaining = replace(rest.result, rows=left, row_count=len(left), size_bytes=size)
+            next_rest = replace(rest, result=remaining, first_row=rest.first_row + len(rows))
+            cursor = self._rests.put(rest.owner, next_rest, size)
+        shown = replace(rest.result, rows=rows, row_count=len(rows), size_bytes=rest.result.size_bytes - size)
         return Page(rest.database, rest.decision, shown, rest.first_row, cursor, rest.version)

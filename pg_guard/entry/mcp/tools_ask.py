@@ -16,6 +16,7 @@ from pg_guard.entry.mcp.principals import current_principal, principal_key
 from pg_guard.entry.mcp.sampling import AnswerNeeded, client_model
 from pg_guard.entry.mcp.tools_sql import PAGE_ROWS, DatabaseName
 from pg_guard.execute.databases import DatabaseUnknown
+from pg_guard.execute.executor import QueryResult
 from pg_guard.resilience.errors import ResilienceError
 
 if TYPE_CHECKING:
@@ -86,9 +87,11 @@ def add_ask_tools(server: MCPServer, service: Service) -> None:
         version = _version(service, database)
         key = f"{who}:{version}:{idempotency_key}" if idempotency_key and model is None else None
         try:
-            answer = await service.resilience.once(key, json.dumps([question, database, return_type]), answer_it)
+            request = json.dumps([question, database, return_type])
+            answer = await service.resilience.once(key, request, answer_it, outputs.size_of)
         except AnswerNeeded as needed:
-            return needed.result(service.outcomes.put(who, outcomes) if outcomes else None)
+            size = sum(each.size_bytes for each in outcomes.values() if isinstance(each, QueryResult))
+            return needed.result(service.outcomes.put(who, outcomes, size) if outcomes else None)
         except ResilienceError as error:
             raise tool_error(error) from None
         return result(answer, outputs.text_of_ask(answer))

@@ -75,7 +75,9 @@ def add_sql_tools(server: MCPServer, service: Service) -> None:
         # What a statement gave under one policy is no answer under another.
         key = f"{who}:{where.version}:{idempotency_key}" if idempotency_key else None
         try:
-            answer = await service.resilience.once(key, request, lambda: _run(service, where, sql, page_rows))
+            answer = await service.resilience.once(
+                key, request, lambda: _run(service, where, sql, page_rows), outputs.size_of
+            )
         except ResilienceError as error:
             raise tool_error(error) from None
         return result(answer, outputs.text_of_run(answer))

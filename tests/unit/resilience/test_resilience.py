@@ -15,10 +15,11 @@ from pydantic import SecretStr
 from pg_guard.errors import UsageError
 from pg_guard.resilience.errors import Busy, CircuitOpen, KeyReused, RateLimited
 from pg_guard.resilience.guarded import Resilience
+from pg_guard.resilience.once import Once
 from pg_guard.settings import CallSettings, ResilienceSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
 
@@ -400,3 +401,23 @@ async def test_a_circuit_takes_other_limits() -> None:
     resilience.adopt(limits(breaker_threshold=3, breaker_recovery=0.001))
     await asyncio.sleep(0.01)
     assert await resilience.call_database("shop", Scripted()) == 1
+
+
+async def test_answers_that_are_kept_have_a_size_together() -> None:
+    once = Once(most_bytes=100)
+    runs: list[str] = []
+
+    def answer(text: str) -> Callable[[], Awaitable[str]]:
+        async def run() -> str:
+            runs.append(text[0])
+            return text
+
+        return run
+
+    for text in ("a" * 40, "b" * 40, "c" * 40):
+        assert await once.run(text[0], "", answer(text), len) == text
+    runs.clear()
+    # The oldest has made room; the others are known.
+    for text in ("c" * 40, "b" * 40, "a" * 40):
+        assert await once.run(text[0], "", answer(text), len) == text
+    assert runs == ["a"]
