@@ -60,7 +60,8 @@ def test_few_honest_statements_need_a_catalog() -> None:
     denied = {case.id: {each.rule for each in denials(case.sql, "none")} for case in load_cases("benign")}
     stars = [case for case, rules in denied.items() if any(rule.startswith("pii/") for rule in rules)]
     functions = [case for case, rules in denied.items() if "core/PG230" in rules]
-    assert 0 < len(stars) <= 62
+    # Of the corpus about one in sixteen has a star, or a row as a whole, over a table of its own; it grows with the corpus.
+    assert 0 < len(stars) / len(denied) < 0.065
     assert 0 < len(functions) <= 14
 
 
