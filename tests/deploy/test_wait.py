@@ -19,6 +19,7 @@ from pg_guard.demo import embedded
 from pg_guard.demo.embedded import EmbeddedServer, start
 from pg_guard.entry.cli.wait import REFUSED_SECONDS
 from tests.support.examples import clean_environment
+from tests.support.names import silent_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,18 +206,9 @@ def test_what_cannot_be_meant_ends_at_once(arguments: list[str], said: str) -> N
 
 @pytest.fixture
 def without_names(tmp_path: Path) -> Iterator[list[str]]:
-    """Words before a command for which looking up a name takes minutes: nobody answers where names are asked for."""
-    file = tmp_path / "resolv.conf"
-    file.write_text(f"nameserver {ADDRESS}\noptions timeout:30 attempts:5\n", encoding="utf-8")
-    bind = f'mount --bind "{file}" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
-    words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", bind, "sh"]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-        try:
-            silent.bind((ADDRESS, 53))
-            able = subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0
-        except OSError:
-            able = False
-        if not able:
+    """Words before a command for which looking up a name takes minutes."""
+    with silent_names(tmp_path, ADDRESS) as words:
+        if words is None:
             pytest.skip("needs the right to make namespaces and to listen on port 53")
         yield words
 

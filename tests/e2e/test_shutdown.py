@@ -22,6 +22,7 @@ import pytest
 from pg_guard.observe.audit_lines import parse_line
 from tests.soak.relay import Relay
 from tests.support.http_server import MODERN, Served, served
+from tests.support.names import silent_names
 from tests.support.scripted_model import Hang, ScriptedModel
 
 if TYPE_CHECKING:
@@ -389,3 +390,42 @@ async def test_it_ends_at_any_moment_of_its_start(backends: Backends, policy: Pa
         assert server.process.returncode in (143, -signal.SIGTERM)
         assert [line for line in log if UNTIDY.search(line)] == []
         await backends.until(0)
+
+
+# -- a name that nobody knows ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_name_that_takes_minutes_to_look_up_does_not_hold_it(
+    policy: Path, tmp_path: Path, transport: str, stopped: bool
+) -> None:
+    """Neither when it is told to end nor when it gives up: asyncio's own threads would keep the process for minutes."""
+    address = f"127.{os.getpid() % 250 + 1}.{os.getpid() // 250 % 250}.9"
+    with silent_names(tmp_path, address) as words:
+        if words is None:
+            pytest.skip("needs the right to make namespaces and to listen on port 53")
+        listen = ["--http", "127.0.0.1:0"] if transport == "http" else []
+        process = subprocess.Popen(
+            [*words, sys.executable, "-m", "pg_guard", "serve", "--policy", str(policy), *listen],
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("PG")},
+                "PG_GUARD_DSN": "postgresql://reader@db.example/shop",
+                "PG_GUARD_HTTP__ALLOW_ANONYMOUS": "true",
+                "PG_GUARD_OBSERVABILITY__LISTEN": "127.0.0.1:0",
+                "PG_GUARD_CACHE__STARTUP_TIMEOUT": "600" if stopped else "1",
+            },
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert process.stderr is not None
+            # The port of what is observed is there before any database is asked.
+            assert "observe" in process.stderr.readline()
+            if stopped:
+                process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.wait()
+    assert process.returncode == (143 if stopped else 2)
+    assert not UNTIDY.search(said), said

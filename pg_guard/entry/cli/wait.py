@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example
 from pg_guard.entry.cli.serve import server_settings
+from pg_guard.entry.loop import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +37,6 @@ _LAST_TRY: Final = 0.2
 _FIRST_WORD: Final = 2.0
 _NEXT_WORD: Final = 5.0
 _NOT_REACHED: Final = 2
-_LOOKUP: Final = "lookup"
 
 
 @click.command(
@@ -86,22 +83,7 @@ def wait(policy_path: str | None, dsn: str | None, config_path: str | None, seco
 
     for uri in uris.values():
         check_dsn(uri)
-    return asyncio.run(_run(uris, seconds))
-
-
-async def _run(uris: Mapping[str, str], seconds: float) -> int:
-    """Wait, and leave in time also while names are being looked up: nothing can end that, and it may take longer than the bound."""
-    lookups = ThreadPoolExecutor(thread_name_prefix=_LOOKUP)
-    asyncio.get_running_loop().set_default_executor(lookups)
-    code = await _wait_or_stop(uris, seconds)
-    lookups.shutdown(wait=False, cancel_futures=True)
-    left = [thread for thread in threading.enumerate() if thread.name.startswith(_LOOKUP)]
-    deadline = time.monotonic() + _LAST_TRY
-    for thread in left:
-        thread.join(max(deadline - time.monotonic(), 0))
-    if any(thread.is_alive() for thread in left):
-        os._exit(code)
-    return code
+    return run(_wait_or_stop(uris, seconds))
 
 
 async def _wait_or_stop(uris: Mapping[str, str], seconds: float) -> int:

@@ -22,6 +22,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from pg_guard.entry.http.address import Address, bound, bracketed, parse_address
 from pg_guard.entry.http.routes import observability_routes
+from pg_guard.entry.loop import run
 from pg_guard.entry.mcp.drain import Door
 from pg_guard.entry.mcp.life import Life
 from pg_guard.entry.mcp.oauth import AnyVerifier, JwtVerifier
@@ -69,7 +70,7 @@ def serve_http(settings: Settings, address: Address, sources: Sources | None = N
         _check_exposure(settings.http, host)
         security = _transport_security(settings.http, address.host, host, port)
         auth = _authentication(settings.http, _url(host, port))
-        return asyncio.run(_serve(settings, listener, security, auth, sources))
+        return run(_serve(settings, listener, security, auth, sources))
 
 
 # -- who may connect ---------------------------------------------------------------------------------------------------

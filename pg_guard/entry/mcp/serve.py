@@ -11,6 +11,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from pg_guard.entry.loop import run
 from pg_guard.entry.mcp.life import Life
 from pg_guard.entry.mcp.server import build_server
 from pg_guard.errors import UsageError
@@ -45,7 +46,7 @@ def serve_stdio(settings: Settings, sources: Sources | None = None) -> int:
             "audit.sink is stdout, and standard output belongs to the protocol",
             hint="set audit.sink to file or postgresql, or serve over HTTP",
         )
-    return asyncio.run(_serve(settings, sources))
+    return run(_serve(settings, sources))
 
 
 async def _serve(settings: Settings, sources: Sources | None) -> int:
