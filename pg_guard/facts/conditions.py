@@ -9,7 +9,7 @@ from pg_guard.facts.formula import Condition, Equal, Held, InQuery, Matches, Or,
 from pg_guard.facts.names import PG
 from pg_guard.facts.narrowing import query_is_narrow
 from pg_guard.facts.scopes import Expr
-from pg_guard.facts.spans import takes_all
+from pg_guard.facts.spans import Span, takes_all
 from pg_guard.facts.subselects import closed, has_sublink, independent
 from pg_guard.facts.tautologies import is_tautology, is_wide
 from pg_guard.facts.validity import keep_values
@@ -224,9 +224,9 @@ def _conclude(
         return found
     strict = kind != "AEXPR_NOT_DISTINCT"
     if single is None:
-        bounds = parts if operator == "=" else operands.elements(parts[0], right_node)
+        bounds = parts if kind == "AEXPR_IN" else operands.elements(parts[0], right_node)
         if left.probe is not None and not any(part.items or is_tautology(operator, part) for part in bounds):
-            whole = left.span is not None and takes_all(left.span, operator, [part.value for part in bounds])
+            whole = left.span is not None and _any_takes_all(left.span, kind, operator, [part.value for part in bounds])
             found += [] if whole else [Restricts(left.probe, strict=not left.lax)]
         return found
     for one, other, flipped in ((left, single, False), (single, left, True)):
@@ -235,6 +235,13 @@ def _conclude(
         if one.probe is not None and bounds and not _takes_all(one, seen_as, bounds):
             found.append(Restricts(one.probe, strict and not one.lax, _SIDES.get(seen_as, ""), bounds[0].value))
     return found
+
+
+def _any_takes_all(span: Span, kind: str, operator: str, values: list[str | None]) -> bool:
+    """Is IN, or a comparison with ``ANY``, true of the whole span? An array that is computed may hold all of it."""
+    if kind == "AEXPR_OP_ANY" and values == [None]:
+        return True
+    return takes_all(span, operator, values) or any(takes_all(span, operator, [value]) for value in values)
 
 
 def _takes_all(one: Expr, operator: str, bounds: tuple[Expr, ...]) -> bool:

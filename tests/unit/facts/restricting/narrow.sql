@@ -106,3 +106,8 @@ SELECT count(*) FROM web_events w WHERE (payload ->> 'ok')::boolean
 SELECT count(*) FROM web_events w WHERE (payload ->> 'ok')::boolean IS TRUE AND customer_id > 0
 SELECT count(*) FROM web_events w WHERE round(extract(epoch FROM now() - occurred_at) / 3600) < 24
 SELECT count(*) FROM web_events w WHERE network(set_masklen(client_ip, 24)) = '10.0.0.0/24'
+SELECT count(*) FROM web_events w WHERE extract(month FROM occurred_at) = ANY ('{3,4}')
+SELECT count(*) FROM web_events w WHERE extract(quarter FROM occurred_at)::int = ANY (ARRAY[1,2])
+SELECT count(*) FROM web_events w WHERE id % 10 = ANY ('{0,5}')
+SELECT count(*) FROM web_events w WHERE extract(quarter FROM occurred_at) >= ANY (ARRAY[3,4])
+SELECT count(*) FROM web_events w WHERE extract(hour FROM occurred_at) = ANY ('{18,19,20}'::int[])

@@ -169,3 +169,8 @@ SELECT count(*) FROM web_events w WHERE (id > 0)::boolean
 SELECT count(*) FROM web_events w WHERE id::int::boolean
 SELECT count(*) FROM web_events w WHERE id / 1000000000 = 0
 SELECT count(*) FROM web_events w WHERE 1.0 / id > 0
+SELECT count(*) FROM web_events w WHERE extract(month FROM occurred_at) = ANY ('{1,2,3,4,5,6,7,8,9,10,11,12}')
+SELECT count(*) FROM web_events w WHERE extract(month FROM occurred_at)::int = ANY (ARRAY[1,2,3,4,5,6,7,8,9,10,11,12])
+SELECT count(*) FROM web_events w WHERE id % 2 = ANY ('{0,1,-1}'::int[])
+SELECT count(*) FROM web_events w WHERE extract(quarter FROM occurred_at) >= ANY ('{99,0}')
+SELECT count(*) FROM web_events w WHERE extract(quarter FROM occurred_at) = ANY (string_to_array('1,2,3,4', ',')::int[])
