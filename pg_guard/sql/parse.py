@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import logging
 import re
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["SqlglotReading", "fold", "read_sqlglot", "tokenize"]
 
 _NAME_BYTES = 63
+_TOUCHING = re.compile(r"\$[0-9]+[^\s0-9$][^\s$]*\$")
+# What may hold a dollar and is no parameter comes first. A text that this misjudges reads differently, and is refused.
+_PARAMETER = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$((?:[^\W\d]\w*)?)\$.*?\$\1\$|[^\W\d][\w$]*|\$([0-9]+)""",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +94,31 @@ def tokenize(sql: SqlText) -> list[Token]:
     Raises:
         Refusal: Its scanner cannot read the text (`sql/unsupported`).
     """
+    apart, places = _parameters_apart(sql.text) if _TOUCHING.search(sql.text) else (sql.text, [])
     try:
-        tokens = _dialect().tokenize(sql.text)
+        tokens = _dialect().tokenize(apart)
     except (SqlglotError, ValueError, IndexError, RecursionError):
         raise Refusal(_unsupported()) from None
+    if places:
+        tokens = [_moved(token, places) for token in tokens]
     return _join_unicode_escapes(tokens) if "U&" in sql.text or "u&" in sql.text else tokens
+
+
+def _parameters_apart(text: str) -> tuple[str, list[int]]:
+    """A text with a space behind each parameter, and where these are: sqlglot takes ``$1,$`` for the start of a quoted text."""
+    parts, places, length, done = [], [], 0, 0
+    for found in _PARAMETER.finditer(text):
+        if found[2]:
+            parts += [text[done : found.end()], " "]
+            length += found.end() - done + 1
+            places.append(length - 1)
+            done = found.end()
+    return "".join([*parts, text[done:]]), places
+
+
+def _moved(token: Token, places: list[int]) -> Token:
+    start, end = (each - bisect.bisect_left(places, each) for each in (token.start, token.end))
+    return Token(token.token_type, token.text, token.line, token.col, start, end, token.comments)
 
 
 def _join_unicode_escapes(tokens: list[Token]) -> list[Token]:
