@@ -167,7 +167,7 @@ def unknown_variables(names: Iterable[str], fields: Iterable[str], source: str) 
             continue
         rest = name.upper().removeprefix(PREFIX)
         top = rest.partition("__")[0]
-        if (top in known and not rest.startswith("POLICY__")) or _KUBERNETES.fullmatch(rest):
+        if (top in known and not rest.startswith("POLICY__")) or ("__" not in rest and _KUBERNETES.fullmatch(rest)):
             continue
         # What commands and policies read is known in capitals alone.
         if _OTHERS.fullmatch(rest):

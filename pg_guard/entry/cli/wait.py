@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pg_guard.entry.cli.options import CONTEXT_SETTINGS, dsn_option, example
+from pg_guard.entry.cli.options import CONTEXT_SETTINGS, config_option, dsn_option, example
 from pg_guard.entry.cli.serve import server_settings
 from pg_guard.entry.loop import run
 
@@ -48,15 +48,7 @@ _NOT_REACHED: Final = 2
 )
 @click.option("-p", "--policy", "policy_path", metavar="FILE", type=click.Path(), help="The policy file.")
 @dsn_option
-@click.option(
-    "--config",
-    "config_path",
-    envvar="PG_GUARD_CONFIG",
-    show_envvar=True,
-    metavar="FILE",
-    type=click.Path(),
-    help="A settings file.",
-)
+@config_option
 @click.option(
     "--timeout",
     "seconds",

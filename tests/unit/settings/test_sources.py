@@ -96,6 +96,8 @@ def test_the_audit_logs_own_key_file_is_still_a_path(empty_directory: Path, monk
         ("PG_GUARD_SECURTY__BLOCKED_TABLES", "PG_GUARD_SECURITY__BLOCKED_TABLES"),
         ("PG_GUARD_SECURITY__BLOCKED_TABLE", "did you mean blocked_tables?"),
         ("PG_GUARD_NONSENSE", "remove it"),
+        # Kubernetes' own names end so, too.
+        ("PG_GUARD_DATABASE__SHOP__PORT", "PG_GUARD_DATABASES__SHOP__PORT"),
         ("pg_guard_nonsense", "remove it"),
         # The overlay of policies, and commands, read names as they are written here.
         ("pg_guard_policy__tables__deny", "write PG_GUARD_POLICY__TABLES__DENY"),
